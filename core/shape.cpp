@@ -1,8 +1,7 @@
+#include <ebb/core/error.hpp>
 #include <ebb/core/shape.hpp>
 
 #include <fmt/format.h>
-
-#include <ebb/core/error.hpp>
 
 namespace ebb {
 
@@ -26,7 +25,9 @@ Shape Shape::erased(std::size_t axis) const {
     return result;
 }
 
-std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape.begin(), shape.end(), ", ")); }
+std::string to_string(const Shape& shape) {
+    return fmt::format("[{}]", fmt::join(shape.begin(), shape.end(), ", "));
+}
 
 Shape broadcast_shape(const char* call, const Shape& a, const Shape& b) {
     const Shape& longer = a.rank() >= b.rank() ? a : b;
@@ -36,9 +37,12 @@ Shape broadcast_shape(const char* call, const Shape& a, const Shape& b) {
     for (std::size_t axis = 0; axis < shorter.rank(); ++axis) {
         const std::size_t m = longer[offset + axis];
         const std::size_t n = shorter[axis];
-        if (m != n && m != 1 && n != 1)
-            throw ShapeError(fmt::format("{}: shapes {} and {} do not broadcast: extents {} and {} differ and neither is 1",
-                                         call, to_string(a), to_string(b), m, n));
+        if (m != n && m != 1 && n != 1) {
+            const bool a_is_longer = &longer == &a;
+            throw ShapeError(
+                fmt::format("{}: shapes {} and {} do not broadcast: extents {} and {} differ and neither is 1", call,
+                            to_string(a), to_string(b), a_is_longer ? m : n, a_is_longer ? n : m));
+        }
         result[offset + axis] = m == 1 ? n : m;
     }
     return result;
