@@ -1,6 +1,7 @@
 #pragma once
 /// The errors that Ebb throws. Every message names the call, the operand, what it is and what was expected.
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -41,5 +42,32 @@ class FileError : public Error {
   public:
     using Error::Error;
 };
+
+/// Says, in every error that `fail` throws while it is in scope, which module was running and at which time step.
+/// Holds pointers only, so that a cell can afford one at every step.
+class ErrorContext {
+  public:
+    /// `name` and `type` must outlive the context; a negative `time_step` is left out of the message.
+    ErrorContext(const std::string& name, const char* type, std::int64_t time_step = -1) noexcept;
+    ~ErrorContext();
+    ErrorContext(const ErrorContext&) = delete;
+    ErrorContext& operator=(const ErrorContext&) = delete;
+
+  private:
+    friend std::string with_error_context(std::string message);
+    const ErrorContext* outer_;
+    const std::string& name_;
+    const char* type_;
+    std::int64_t time_step_;
+};
+
+/// `message`, and a line "  while running encoder (LSTMCell), time step 0" for each context of this thread.
+std::string with_error_context(std::string message);
+
+/// Throws E with `message` and where it happened.
+template <class E>
+[[noreturn]] void fail(std::string message) {
+    throw E(with_error_context(std::move(message)));
+}
 
 }  // namespace ebb

@@ -6,7 +6,7 @@
 namespace ebb {
 
 void Shape::push_back(std::size_t extent) {
-    if (rank_ == max_rank) throw ShapeError(fmt::format("Shape: an array has at most {} axes", max_rank));
+    if (rank_ == max_rank) fail<ShapeError>(fmt::format("Shape: an array has at most {} axes", max_rank));
     extents_[rank_++] = extent;
 }
 
@@ -37,12 +37,10 @@ Shape broadcast_shape(const char* call, const Shape& a, const Shape& b) {
     for (std::size_t axis = 0; axis < shorter.rank(); ++axis) {
         const std::size_t m = longer[offset + axis];
         const std::size_t n = shorter[axis];
-        if (m != n && m != 1 && n != 1) {
-            const bool a_is_longer = &longer == &a;
-            throw ShapeError(
+        if (m != n && m != 1 && n != 1)
+            fail<ShapeError>(
                 fmt::format("{}: shapes {} and {} do not broadcast: extents {} and {} differ and neither is 1", call,
-                            to_string(a), to_string(b), a_is_longer ? m : n, a_is_longer ? n : m));
-        }
+                            to_string(a), to_string(b), m, n));
         result[offset + axis] = m == 1 ? n : m;
     }
     return result;
@@ -51,7 +49,7 @@ Shape broadcast_shape(const char* call, const Shape& a, const Shape& b) {
 std::size_t normalized_axis(const char* call, std::ptrdiff_t axis, std::size_t rank) {
     const auto signed_rank = static_cast<std::ptrdiff_t>(rank);
     if (axis < -signed_rank || axis >= signed_rank)
-        throw IndexError(rank == 0 ? fmt::format("{}: axis {} of a scalar, which has no axes", call, axis)
+        fail<IndexError>(rank == 0 ? fmt::format("{}: axis {} of a scalar, which has no axes", call, axis)
                                    : fmt::format("{}: axis {} of an array with {} axes: expected {} to {}", call, axis,
                                                  rank, -signed_rank, signed_rank - 1));
     return static_cast<std::size_t>(axis < 0 ? axis + signed_rank : axis);
