@@ -55,14 +55,16 @@ function(ebb_add_module name)
     add_library(ebb::${name} ALIAS ${target})
     ebb_compile_as_ours(${target})
     set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
-    target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${root}>")
+    target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${root}>"
+                                                "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
     target_include_directories(${target} SYSTEM PRIVATE "${EBB_CBLAS_INCLUDE_DIR}")
     target_compile_definitions(${target} PRIVATE ${EBB_INSTRUCTION_SET_DEFINITIONS})
     target_link_libraries(${target} PUBLIC xtensor fmt::fmt PRIVATE BLAS::BLAS)
     list(TRANSFORM arg_USES PREPEND ebb_ OUTPUT_VARIABLE used_targets)
     target_link_libraries(${target} PUBLIC ${used_targets})
-    # Headers only, and in .cpp files only: who links an installed Ebb need not have them.
-    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:xsimd> $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
+    # Headers that only Ebb's own sources need: who links an installed Ebb need not have them.
+    target_link_libraries(${target} PUBLIC $<BUILD_INTERFACE:xsimd>
+                                    PRIVATE $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
 
     if(kernels)
         foreach(set IN LISTS EBB_INSTRUCTION_SETS)
@@ -82,6 +84,11 @@ function(ebb_add_module name)
     # What only this module needs (embedded files, say) stands beside its sources.
     include("${folder}/module.cmake" OPTIONAL)
 
+    if(EBB_INSTALL)
+        install(TARGETS ${target} EXPORT ebbTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+        install(DIRECTORY "${folder}/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/ebb/${name}"
+                FILES_MATCHING PATTERN "*.hpp" PATTERN node_modules EXCLUDE)
+    endif()
     set_property(GLOBAL APPEND PROPERTY EBB_MODULES ${name})
     set_property(GLOBAL PROPERTY EBB_HEADERS_${name} "${headers}")
 endfunction()
@@ -93,8 +100,18 @@ function(ebb_add_umbrella)
     ebb_forward_header("${PROJECT_BINARY_DIR}/include-ebb" ebb/ebb.hpp "${PROJECT_SOURCE_DIR}/ebb.hpp")
     add_library(ebb INTERFACE)
     add_library(ebb::ebb ALIAS ebb)
-    target_include_directories(ebb INTERFACE "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include-ebb>")
+    target_include_directories(ebb INTERFACE "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include-ebb>"
+                                             "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
     target_link_libraries(ebb INTERFACE ${targets})
+    if(EBB_INSTALL)
+        install(TARGETS ebb EXPORT ebbTargets)
+        install(FILES "${PROJECT_SOURCE_DIR}/ebb.hpp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/ebb")
+        set(config "${CMAKE_INSTALL_LIBDIR}/cmake/ebb")
+        install(EXPORT ebbTargets NAMESPACE ebb:: DESTINATION "${config}")
+        write_basic_package_version_file("${PROJECT_BINARY_DIR}/ebbConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+        install(FILES "${PROJECT_SOURCE_DIR}/cmake/ebbConfig.cmake" "${PROJECT_BINARY_DIR}/ebbConfigVersion.cmake"
+                DESTINATION "${config}")
+    endif()
 endfunction()
 
 # The same numbers on every machine: a fused multiply-add rounds once where a product and a sum round twice.

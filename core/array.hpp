@@ -3,13 +3,11 @@
 ///
 /// It does three things:
 ///  - finds the headers, which are flat up to xtensor 0.25 and sorted into folders after it;
-///  - repairs xtensor 0.24 under g++ in C++20, where `xt::eval(a + b)` has the type `xtensor<T, 4>` (upstream issue
-///  2774);
+///  - repairs xtensor 0.24 under g++ in C++20, where `xt::eval(a + b)` has the type `xtensor<T, 4>` (xtensor's #2774);
 ///  - refuses build flags that would change what `xt::xarray<float>` is, or what NaN means.
 
 #if defined(__FAST_MATH__)
-#error \
-    "Ebb must not be built with -ffast-math: it turns 1 / (1 + exp(-x)) into NaN for x below -88, and hides NaN and infinity."
+#error "Ebb must not be built with -ffast-math: with it, 1 / (1 + exp(-x)) is NaN for x below -88."
 #endif
 
 #if __has_include(<xtensor/containers/xarray.hpp>)
@@ -26,8 +24,7 @@
 #if defined(__GNUC__) && !defined(__clang__) && __cplusplus > 201703L && XTENSOR_VERSION_MAJOR == 0 && \
     XTENSOR_VERSION_MINOR < 26
 namespace xt::detail {
-/// A shape type with a small-buffer size (`svector<T, N, A, Init>`) belongs to `xarray`, as xtensor itself says for
-/// C++17.
+/// A shape type with a small-buffer size, `svector<T, N, A, Init>`, belongs to `xarray`: what xtensor says in C++17.
 template <template <class, std::size_t, class, bool> class Shape, class Index, std::size_t N, class Allocator,
           bool Init>
 struct xtype_for_shape<Shape<Index, N, Allocator, Init>> {

@@ -37,10 +37,12 @@ Shape broadcast_shape(const char* call, const Shape& a, const Shape& b) {
     for (std::size_t axis = 0; axis < shorter.rank(); ++axis) {
         const std::size_t m = longer[offset + axis];
         const std::size_t n = shorter[axis];
-        if (m != n && m != 1 && n != 1)
+        if (m != n && m != 1 && n != 1) {
+            const bool a_is_longer = &longer == &a;
             fail<ShapeError>(
                 fmt::format("{}: shapes {} and {} do not broadcast: extents {} and {} differ and neither is 1", call,
-                            to_string(a), to_string(b), m, n));
+                            to_string(a), to_string(b), a_is_longer ? m : n, a_is_longer ? n : m));
+        }
         result[offset + axis] = m == 1 ? n : m;
     }
     return result;
