@@ -1,0 +1,54 @@
+/// How long a student waits for the compiler: a program with <ebb/ebb.hpp> against one with four standard headers, -O0.
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <fmt/format.h>
+
+namespace {
+
+/// Seconds from start to end of compiling `text`; the median of five runs.
+double seconds_to_compile(const std::string& name, const std::string& text) {
+    const std::filesystem::path folder = std::filesystem::temp_directory_path() / "ebb_compile_time";
+    std::filesystem::create_directories(folder);
+    const std::filesystem::path source = folder / (name + ".cpp");
+    std::ofstream(source) << text;
+    const std::string command = fmt::format("{} -std=c++20 -O0 {} -c '{}' -o '{}.o'", EBB_COMPILER, EBB_INCLUDES,
+                                            source.string(), source.string());
+
+    std::array<double, 5> seconds{};
+    for (double& run : seconds) {
+        const auto start = std::chrono::steady_clock::now();
+        if (std::system(command.c_str()) != 0) {
+            fmt::print(stderr, "the compiler failed: {}\n", command);
+            std::exit(1);
+        }
+        run = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+    std::sort(seconds.begin(), seconds.end());
+    return seconds[seconds.size() / 2];
+}
+
+}  // namespace
+
+int main() {
+    const double standard = seconds_to_compile("standard", R"(#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+int main() { std::cout << std::vector<std::string>{"h"}.size() << '\n'; }
+)");
+    const double umbrella = seconds_to_compile("umbrella", R"(#include <ebb/ebb.hpp>
+int main() {
+    const ebb::Array<double> h{{1, 2, 3}};
+    return static_cast<int>(ebb::Shape::of(h.shape()).rank()) - 2;
+}
+)");
+    fmt::print("four standard headers   {:.2f} s\n<ebb/ebb.hpp>           {:.2f} s\nratio                   {:.2f}\n",
+               standard, umbrella, umbrella / standard);
+}
