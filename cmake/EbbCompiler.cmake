@@ -14,12 +14,10 @@ if(PROJECT_IS_TOP_LEVEL)
 endif()
 
 # The kernels' instruction sets. Each `*_kernels.cpp` is compiled once for each of them, with EBB_INSTRUCTION_SET set to
-# the name, and the sources that choose among them at run time see EBB_HAVE_AVX2 and EBB_HAVE_AVX512.
+# the name; core/instruction_set.hpp chooses among them at run time, and knows the same list.
 set(EBB_INSTRUCTION_SETS baseline)
-set(EBB_INSTRUCTION_SET_DEFINITIONS "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     list(APPEND EBB_INSTRUCTION_SETS avx2 avx512)
-    list(APPEND EBB_INSTRUCTION_SET_DEFINITIONS EBB_HAVE_AVX2=1 EBB_HAVE_AVX512=1)
     set(EBB_FLAGS_avx2 -mavx2 -mfma)
     set(EBB_FLAGS_avx512 -mavx2 -mfma -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl
                          -mprefer-vector-width=512)

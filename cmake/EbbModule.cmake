@@ -58,7 +58,6 @@ function(ebb_add_module name)
     target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${root}>"
                                                 "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
     target_include_directories(${target} SYSTEM PRIVATE "${EBB_CBLAS_INCLUDE_DIR}")
-    target_compile_definitions(${target} PRIVATE ${EBB_INSTRUCTION_SET_DEFINITIONS})
     target_link_libraries(${target} PUBLIC xtensor fmt::fmt PRIVATE BLAS::BLAS)
     list(TRANSFORM arg_USES PREPEND ebb_ OUTPUT_VARIABLE used_targets)
     target_link_libraries(${target} PUBLIC ${used_targets})
