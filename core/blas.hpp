@@ -1,0 +1,38 @@
+#pragma once
+/// Matrix products, by the one BLAS that Ebb is linked with. blas.cpp is the only file that includes <cblas.h>.
+
+#include <cstddef>
+#include <type_traits>
+
+namespace ebb {
+
+/// Whether an operand of `gemm` is used as it lies in memory or transposed.
+enum class Transpose { no, yes };
+
+/// C = alpha op(A) op(B) + beta C, for float and double, all row-major.
+///
+/// op(A) is [m, k]: A is [m, k] in memory, or [k, m] when `transpose_a` is yes; op(B) is [k, n]; C is [m, n].
+/// `lda`, `ldb` and `ldc` are the distances between the beginnings of rows in memory, at least the length of a row.
+/// C must not overlap A or B. When beta is 0, C is only written: what was there, NaN for instance, does not matter.
+/// When k or alpha is 0, C = beta C. A matrix times a vector (n = 1 or m = 1) and an outer product (k = 1) have ways of
+/// their own, which are several times faster than the general one: the last is dL/dW of a batch of one.
+///
+/// Throws ShapeError when rows overlap (a distance is too small), ValueError when an extent exceeds what BLAS counts
+/// (2^31 - 1).
+template <class T>
+void gemm(Transpose transpose_a, Transpose transpose_b, std::size_t m, std::size_t n, std::size_t k,
+          std::type_identity_t<T> alpha, const T* a, std::size_t lda, const T* b, std::size_t ldb,
+          std::type_identity_t<T> beta, T* c, std::size_t ldc);
+
+/// How many threads a matrix product may use. At first use Ebb sets 1, whatever the environment says: one thread gives
+/// the same bits in every run, and the matrices of recurrent networks are mostly too small for more. It holds for the
+/// process: OpenBLAS has one pool of threads. Throws ValueError for less than 1.
+void set_num_threads(int count);
+int num_threads();
+
+extern template void gemm(Transpose, Transpose, std::size_t, std::size_t, std::size_t, float, const float*, std::size_t,
+                          const float*, std::size_t, float, float*, std::size_t);
+extern template void gemm(Transpose, Transpose, std::size_t, std::size_t, std::size_t, double, const double*,
+                          std::size_t, const double*, std::size_t, double, double*, std::size_t);
+
+}  // namespace ebb
