@@ -4,3 +4,9 @@
 #include <ebb/core/array.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/shape.hpp>
+#include <ebb/autograd/grad_mode.hpp>
+#include <ebb/autograd/gradcheck.hpp>
+#include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/parameter.hpp>
+#include <ebb/autograd/tape.hpp>
+#include <ebb/autograd/variable.hpp>

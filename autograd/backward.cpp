@@ -1,0 +1,501 @@
+/// The backward pass: a loop from the last node to the first. `Tape::backward` runs over raw memory; `Tape::vjp` runs
+/// the same formulas on variables, so that what it computes can be derived again.
+
+#include <ebb/autograd/grad_mode.hpp>
+#include <ebb/autograd/operations/elementwise.hpp>
+#include <ebb/autograd/tape.hpp>
+#include <ebb/core/blas.hpp>
+#include <ebb/core/error.hpp>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+namespace ebb {
+namespace {
+
+template <class T>
+void add_to(const GradientTarget<T>& target, const T* share, std::size_t size) {
+    if (target.assign)
+        std::copy_n(share, size, target.data);
+    else
+        for (std::size_t k = 0; k < size; ++k) target.data[k] += share[k];
+}
+
+template <class T>
+std::string described(const Node<T>& node, NodeIndex index) {
+    return node.name.empty() ? fmt::format("node {}", index) : fmt::format("{} (node {})", node.name.text(), index);
+}
+
+}  // namespace
+
+// ---- one node, raw memory
+// ---------------------------------------------------------------------------------------------
+
+template <class T>
+const T* Backward<T>::dy(std::size_t output) const noexcept {
+    return tape_.node(index_ + static_cast<NodeIndex>(output)).gradient;
+}
+
+template <class T>
+const Node<T>& Backward<T>::output(std::size_t k) const noexcept {
+    return tape_.node(index_ + static_cast<NodeIndex>(k));
+}
+
+template <class T>
+Node<T>& Backward<T>::input_node(std::size_t i) const noexcept {
+    return tape_.node(tape_.input(node_, i));
+}
+
+template <class T>
+const Node<T>& Backward<T>::input(std::size_t i) const noexcept {
+    return input_node(i);
+}
+
+template <class T>
+GradientTarget<T> Backward<T>::target(std::size_t i) const {
+    Node<T>& input = input_node(i);
+    if (input.gradient) return {input.gradient, false};
+    input.gradient = acquire(input.shape.size());
+    return {input.gradient, true};
+}
+
+template <class T>
+T* Backward<T>::target_zeroed(std::size_t i) const {
+    const GradientTarget<T> target = this->target(i);
+    if (target.assign) std::fill_n(target.data, input(i).shape.size(), T(0));
+    return target.data;
+}
+
+template <class T>
+void Backward<T>::pass_on(std::size_t i) const {
+    Node<T>& input = input_node(i);
+    if (!input.gradient && node_.gradient && !node_.retains_gradient) {
+        input.gradient = node_.gradient;
+        passed_on_ = node_.gradient;
+        node_.gradient = nullptr;
+        return;
+    }
+    const T* const dy = node_.gradient ? node_.gradient : passed_on_;
+    add_to(target(i), dy, node_.shape.size());
+}
+
+template <class T>
+void Backward<T>::defer(const Node<T>& parameter, const Share& share) const {
+    // A parameter's gradient is needed though nothing has flowed into the node itself: its turn must come.
+    tape_.parameters_[parameter.parameter - 1].shares.push_back(share);
+}
+
+template <class T>
+void Backward<T>::keep_dy(std::size_t output) const {
+    Node<T>& node = tape_.node(index_ + static_cast<NodeIndex>(output));
+    if (node.retains_gradient && node.gradient) {
+        T* const kept = node.gradient;
+        node.gradient = acquire(node.shape.size());
+        std::copy_n(kept, node.shape.size(), node.gradient);
+        tape_.retain(node);
+    }
+    node.gradient = nullptr;
+}
+
+template <class T>
+T* Backward<T>::acquire(std::size_t size) const {
+    return tape_.pool_.acquire(size);
+}
+
+template <class T>
+void Backward<T>::release(T* memory, std::size_t size) const {
+    tape_.pool_.release(memory, size);
+}
+
+template <class T>
+void Operation<T>::backward(Backward<T>& pass) const {
+    Tape<T>& tape = pass.tape();
+    const auto mark = tape.mark();
+    {
+        const NoGrad off;
+        std::vector<Variable<T>> dys(pass.node().output_count);
+        for (std::size_t k = 0; k < dys.size(); ++k)
+            if (const T* dy = pass.dy(k)) dys[k] = tape.constant(dy, pass.output(k).shape);
+        Vjp<T> on_variables(tape, pass.index(), dys);
+        vjp(on_variables);
+        for (const auto& share : on_variables.shares())
+            add_to(pass.target(share.input), share.value.node().value, share.value.size());
+    }
+    tape.rewind(mark);
+}
+
+// ---- one node, variables
+// ------------------------------------------------------------------------------------------------
+
+template <class T>
+const Node<T>& Vjp<T>::node() const {
+    return tape_.node(index_);
+}
+
+template <class T>
+Variable<T> Vjp<T>::dy(std::size_t output) const {
+    return dys_[output].defined() ? dys_[output] : tape_.zeros(this->output(output).shape());
+}
+
+template <class T>
+Variable<T> Vjp<T>::output(std::size_t k) const {
+    return tape_.at(index_ + static_cast<NodeIndex>(k));
+}
+
+template <class T>
+Variable<T> Vjp<T>::input(std::size_t i) const {
+    return tape_.at(tape_.input(node(), i));
+}
+
+template <class T>
+bool Vjp<T>::wants(std::size_t i) const {
+    return input(i).requires_grad();
+}
+
+template <class T>
+void Vjp<T>::accumulate(std::size_t i, const Variable<T>& share) {
+    if (share.shape() != input(i).shape())
+        fail<ShapeError>(fmt::format("{}: its vjp gives input {} a gradient of shape {}, the input is {}",
+                                     node().operation->info().name, i, to_string(share.shape()),
+                                     to_string(input(i).shape())));
+    shares_.push_back({i, share});
+}
+
+// ---- the whole tape, raw memory
+// -----------------------------------------------------------------------------------------
+
+template <class T>
+void Tape<T>::backward(const Variable<T>& loss, BackwardOptions options) {
+    check("backward", loss);
+    if (loss.size() != 1)
+        fail<ShapeError>(
+            fmt::format("backward: {} is {}: expected one element, or a seed of that shape: "
+                        "tape.backward(y, seed)",
+                        described(node(loss.index()), loss.index()), to_string(loss.shape())));
+    start_backward(loss, nullptr, options);
+}
+
+template <class T>
+void Tape<T>::backward(const Variable<T>& loss, const Array<T>& seed, BackwardOptions options) {
+    check("backward", loss);
+    const Shape given = Shape::of(seed.shape());
+    if (given != loss.shape())
+        fail<ShapeError>(fmt::format("backward: {} is {}, its seed is {}: expected the same shape",
+                                     described(node(loss.index()), loss.index()), to_string(loss.shape()),
+                                     to_string(given)));
+    start_backward(loss, seed.data(), options);
+}
+
+template <class T>
+void Tape<T>::start_backward(const Variable<T>& loss, const T* seed, BackwardOptions options) {
+    if (!loss.requires_grad())
+        fail<TapeError>(fmt::format("backward: {} depends on no parameter and on no variable that wants a gradient",
+                                    described(node(loss.index()), loss.index())));
+    check_backward(loss.index());
+    if (options.create_graph)
+        backward_recorded(loss, seed);
+    else
+        run_backward(loss.index(), seed, options.retain_graph);
+}
+
+template <class T>
+void Tape<T>::check_backward(NodeIndex root) const {
+    // The walk costs a pass over the tape, so it is made only where something can be wrong.
+    bool suspicious = any_freed_;
+    for (std::size_t k = 0; k < parameter_count_; ++k)
+        suspicious |= parameters_[k].version != parameters_[k].state->version;
+    if (!suspicious) return;
+
+    std::vector<bool> reached(root + 1, false);
+    reached[root] = true;
+    for (std::size_t index = root + 1; index-- > 0;) {
+        const Node<T>& node = this->node(static_cast<NodeIndex>(index));
+        if (!reached[index] || !node.requires_grad) continue;
+        if (node.freed)
+            fail<TapeError>(
+                fmt::format("backward: {} was freed by an earlier backward pass: expected "
+                            "BackwardOptions{{.retain_graph = true}} there, "
+                            "or the forward pass recorded again",
+                            described(node, static_cast<NodeIndex>(index))));
+        if (node.parameter) {
+            const ParameterUse& use = parameters_[node.parameter - 1];
+            if (use.version != use.state->version)
+                fail<TapeError>(
+                    fmt::format("backward: parameter {} was written after it was recorded, so the tape mixes its old "
+                                "and its new value: "
+                                "run backward before the optimiser's step, or record the forward pass again",
+                                use.state->name));
+        }
+        if (node.further_output) reached[index - 1] = true;
+        for (std::size_t i = 0; i < node.input_count; ++i) reached[input(node, i)] = true;
+    }
+}
+
+template <class T>
+void Tape<T>::run_backward(NodeIndex root, const T* seed, bool retain_graph) {
+    NodeIndex index = root;
+    {
+        Node<T>& node = this->node(root);
+        node.gradient = pool_.acquire(node.shape.size());
+        if (seed)
+            std::copy_n(seed, node.shape.size(), node.gradient);
+        else
+            node.gradient[0] = T(1);
+        while (this->node(index).further_output) --index;  // the operation's turn is at its first output
+    }
+    any_freed_ |= !retain_graph;
+    for (std::size_t left = index + 1; left-- > 0;) {
+        index = static_cast<NodeIndex>(left);
+        Node<T>& node = this->node(index);
+        if (node.further_output) continue;
+        if (node.parameter) {
+            if (node.requires_grad) finish_parameter(node);
+            continue;
+        }
+        bool reached = node.gradient != nullptr;
+        for (std::uint16_t k = 1; k < node.output_count; ++k) reached |= this->node(index + k).gradient != nullptr;
+        if (!reached) continue;
+        if (node.operation) {
+            Backward<T> pass(*this, index, node);
+            node.operation->backward(pass);
+        }
+        for (std::uint16_t k = 0; k < node.output_count; ++k) {
+            Node<T>& output = this->node(index + k);
+            output.freed = !retain_graph && node.operation;
+            if (!output.gradient) continue;
+            if (output.retains_gradient)
+                retain(output);
+            else
+                pool_.release(output.gradient, output.shape.size());
+            output.gradient = nullptr;
+        }
+    }
+}
+
+template <class T>
+void Tape<T>::retain(Node<T>& node) {
+    if (!node.retained_gradient) {
+        node.retained_gradient = node.gradient;
+        return;
+    }
+    add_to(GradientTarget<T>{node.retained_gradient, false}, node.gradient, node.shape.size());
+    pool_.release(node.gradient, node.shape.size());
+}
+
+// ---- weights wait
+// -------------------------------------------------------------------------------------------------------
+
+template <class T>
+void Tape<T>::finish_parameter(Node<T>& node) {
+    ParameterUse& use = parameters_[node.parameter - 1];
+    typename Parameter<T>::State& state = *use.state;
+    T* const gradient = state.gradient.data();
+    add_shares(use, gradient, state.gradient_is_zero);
+    if (node.gradient) {
+        add_to(GradientTarget<T>{gradient, false}, node.gradient, node.shape.size());
+        pool_.release(node.gradient, node.shape.size());
+        node.gradient = nullptr;
+    }
+    state.gradient_is_zero = false;
+}
+
+/// The shares of consecutive steps usually lie next to each other; where they do not, and are small, their rows are
+/// gathered first, so that a weight's gradient is a few large products whatever the number of steps.
+template <class T>
+void Tape<T>::add_shares(ParameterUse& use, T* gradient, bool assign) {
+    const Shape& shape = use.state->shape;
+    const std::size_t rows_of_weight = shape.rank() == 2 ? shape[0] : 1;
+    const std::size_t columns = shape.back();
+
+    const auto product = [&](const Share& s) {
+        // dW = delta' x, or dW = x' delta where the weight stands on the right of its product.
+        const T beta = assign ? T(0) : T(1);
+        assign = false;
+        if (!s.x) {
+            if (beta == T(0)) std::fill_n(gradient, columns, T(0));
+            for (std::size_t r = 0; r < s.rows; ++r)
+                for (std::size_t j = 0; j < columns; ++j) gradient[j] += s.delta[r * s.delta_stride + j];
+        } else if (s.transposed) {
+            gemm(Transpose::yes, Transpose::no, rows_of_weight, columns, s.rows, T(1), s.x, s.x_stride, s.delta,
+                 s.delta_stride, beta, gradient, columns);
+        } else {
+            gemm(Transpose::yes, Transpose::no, rows_of_weight, columns, s.rows, T(1), s.delta, s.delta_stride, s.x,
+                 s.x_stride, beta, gradient, columns);
+        }
+    };
+
+    // Backward visits the steps from the last to the first; forwards, their memory ascends.
+    constexpr std::size_t few_rows = 64;
+    constexpr std::size_t gathered_rows = 512;
+    const std::span<const Share> shares = std::span(use.shares).subspan(use.shares_done);
+    use.shares_done = use.shares.size();
+    T* gathered_x = nullptr;
+    T* gathered_delta = nullptr;
+    Share gathered{};
+    const auto flush = [&] {
+        if (gathered.rows > 0) product(gathered);
+        gathered.rows = 0;
+    };
+    for (std::size_t k = shares.size(); k-- > 0;) {
+        Share run = shares[k];
+        const auto continues = [&](const Share& next) {
+            return next.transposed == run.transposed && next.x_stride == run.x_stride &&
+                   next.delta_stride == run.delta_stride && next.delta == run.delta + run.rows * run.delta_stride &&
+                   (run.x ? next.x == run.x + run.rows * run.x_stride : next.x == nullptr);
+        };
+        while (k > 0 && continues(shares[k - 1])) run.rows += shares[--k].rows;
+        if (!run.x || run.rows >= few_rows || shares.size() == 1) {
+            product(run);
+            continue;
+        }
+        const std::size_t x_columns = run.transposed ? rows_of_weight : columns;
+        const std::size_t delta_columns = run.transposed ? columns : rows_of_weight;
+        if (!gathered_x) {
+            gathered_x = pool_.acquire(gathered_rows * x_columns);
+            gathered_delta = pool_.acquire(gathered_rows * delta_columns);
+            gathered = {gathered_x, gathered_delta, 0, x_columns, delta_columns, 1, -1, run.transposed};
+        }
+        if (gathered.rows + run.rows > gathered_rows || gathered.transposed != run.transposed) {
+            flush();
+            if (gathered.transposed != run.transposed) {  // a weight used on both sides: rare, and then not gathered
+                product(run);
+                continue;
+            }
+        }
+        for (std::size_t r = 0; r < run.rows; ++r) {
+            std::copy_n(run.x + r * run.x_stride, x_columns, gathered_x + (gathered.rows + r) * x_columns);
+            std::copy_n(run.delta + r * run.delta_stride, delta_columns,
+                        gathered_delta + (gathered.rows + r) * delta_columns);
+        }
+        gathered.rows += run.rows;
+    }
+    flush();
+    if (gathered_x) {
+        pool_.release(gathered_x, gathered_rows * gathered.x_stride);
+        pool_.release(gathered_delta, gathered_rows * gathered.delta_stride);
+    }
+    // Without a share the gradient is as it was: zeros, if it is new.
+}
+
+// ---- the whole tape, variables
+// ------------------------------------------------------------------------------------------
+
+template <class T>
+std::vector<Variable<T>> Tape<T>::vjp(std::span<const Variable<T>> roots, std::span<const Variable<T>> seeds,
+                                      std::span<const Variable<T>> targets, NodeIndex first) {
+    NodeIndex top = first;
+    for (const Variable<T>& root : roots) top = std::max(top, root.index());
+    // Gradients of the nodes from `first` to `top`, and of the few inputs before `first`.
+    std::vector<Variable<T>> gradients(top - first + 1);
+    std::unordered_map<NodeIndex, Variable<T>> before;
+    const auto slot = [&](NodeIndex index) -> Variable<T>& {
+        return index >= first ? gradients[index - first] : before[index];
+    };
+    const auto add = [&](NodeIndex index, const Variable<T>& share) {
+        Variable<T>& gradient = slot(index);
+        gradient = gradient.defined() ? gradient + share : share;
+    };
+    for (std::size_t r = 0; r < roots.size(); ++r) add(roots[r].index(), seeds[r]);
+    std::vector<Variable<T>> dys;
+    for (std::size_t left = top + 1; left-- > first;) {
+        const auto index = static_cast<NodeIndex>(left);
+        const Node<T>& node = this->node(index);
+        if (!node.operation) continue;
+        dys.assign(node.output_count, {});
+        bool reached = false;
+        for (std::uint16_t k = 0; k < node.output_count; ++k) {
+            if (index + k <= top) dys[k] = slot(index + k);
+            reached |= dys[k].defined();
+        }
+        if (!reached) continue;
+        Vjp<T> pass(*this, index, dys);
+        node.operation->vjp(pass);
+        for (const auto& share : pass.shares()) add(input(node, share.input), share.value);
+    }
+    std::vector<Variable<T>> result;
+    result.reserve(targets.size());
+    for (const Variable<T>& target : targets)
+        result.push_back(target.index() <= top || target.index() < first ? slot(target.index()) : Variable<T>());
+    return result;
+}
+
+template <class T>
+void Tape<T>::backward_recorded(const Variable<T>& loss, const T* seed) {
+    std::vector<Variable<T>> targets;
+    for (NodeIndex index = 0; index <= loss.index(); ++index) {
+        const Node<T>& node = this->node(index);
+        if (node.requires_grad && (node.retains_gradient || node.parameter)) targets.push_back(at(index));
+    }
+    const Variable<T> roots[] = {loss};
+    const Variable<T> seeds[] = {seed ? constant(seed, loss.shape()) : full(loss.shape(), T(1))};
+    const std::vector<Variable<T>> gradients = vjp(roots, seeds, targets);
+    for (std::size_t k = 0; k < targets.size(); ++k) {
+        if (!gradients[k].defined()) continue;
+        Node<T>& node = targets[k].node();
+        const T* const value = gradients[k].node().value;
+        if (node.parameter) {
+            typename Parameter<T>::State& state = *parameters_[node.parameter - 1].state;
+            add_to(GradientTarget<T>{state.gradient.data(), state.gradient_is_zero}, value, node.shape.size());
+            state.gradient_is_zero = false;
+        } else {
+            node.gradient = pool_.acquire(node.shape.size());
+            std::copy_n(value, node.shape.size(), node.gradient);
+            retain(node);
+            node.gradient = nullptr;
+        }
+    }
+}
+
+template <class T>
+std::vector<Variable<T>> grad(const Variable<T>& y, std::vector<Variable<T>> xs, BackwardOptions options) {
+    Tape<T>& tape = y.tape();
+    if (y.size() != 1) fail<ShapeError>(fmt::format("grad: y is {}: expected one element", to_string(y.shape())));
+    for (const Variable<T>& x : xs) tape.check("grad", x);
+    const Variable<T> roots[] = {y};
+    std::vector<Variable<T>> result;
+    const auto run = [&] {
+        const Variable<T> seeds[] = {tape.ones(y.shape())};
+        result = tape.vjp(roots, seeds, xs);
+    };
+    if (options.create_graph) {
+        run();
+    } else {
+        const NoGrad off;
+        run();
+    }
+    for (std::size_t k = 0; k < xs.size(); ++k)
+        if (!result[k].defined())
+            fail<TapeError>(
+                fmt::format("grad: y does not depend on x number {} ({})", k, described(xs[k].node(), xs[k].index())));
+    return result;
+}
+
+template class Backward<float>;
+template class Backward<double>;
+template class Vjp<float>;
+template class Vjp<double>;
+template class Operation<float>;
+template class Operation<double>;
+template std::vector<Variable<float>> grad(const Variable<float>&, std::vector<Variable<float>>, BackwardOptions);
+template std::vector<Variable<double>> grad(const Variable<double>&, std::vector<Variable<double>>, BackwardOptions);
+
+// Tape's own members, from this file.
+#define EBB_INSTANTIATE(T)                                                                                     \
+    template void Tape<T>::backward(const Variable<T>&, BackwardOptions);                                      \
+    template void Tape<T>::backward(const Variable<T>&, const Array<T>&, BackwardOptions);                     \
+    template void Tape<T>::start_backward(const Variable<T>&, const T*, BackwardOptions);                      \
+    template void Tape<T>::check_backward(NodeIndex) const;                                                    \
+    template void Tape<T>::run_backward(NodeIndex, const T*, bool);                                            \
+    template void Tape<T>::backward_recorded(const Variable<T>&, const T*);                                    \
+    template void Tape<T>::retain(Node<T>&);                                                                   \
+    template void Tape<T>::finish_parameter(Node<T>&);                                                         \
+    template void Tape<T>::add_shares(ParameterUse&, T*, bool);                                                \
+    template std::vector<Variable<T>> Tape<T>::vjp(std::span<const Variable<T>>, std::span<const Variable<T>>, \
+                                                   std::span<const Variable<T>>, NodeIndex);
+EBB_INSTANTIATE(float)
+EBB_INSTANTIATE(double)
+#undef EBB_INSTANTIATE
+
+}  // namespace ebb

@@ -1,0 +1,168 @@
+#include <ebb/autograd/grad_mode.hpp>
+#include <ebb/autograd/gradcheck.hpp>
+#include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/tape.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include <fmt/format.h>
+
+namespace ebb {
+namespace {
+
+using Arrays = std::vector<Array<double>>;
+using Variables = std::vector<Variable<double>>;
+
+/// Numbers in [0.5, 1.5] with random signs: none is near 0, so none hides an error.
+Array<double> cotangent(const Shape& shape, std::mt19937_64& engine) {
+    Array<double> result = Array<double>::from_shape(std::vector<std::size_t>(shape.begin(), shape.end()));
+    for (double& v : result) {
+        const double uniform = static_cast<double>(engine() >> 11) * 0x1p-53;
+        v = (engine() & 1u ? 1 : -1) * (0.5 + uniform);
+    }
+    return result;
+}
+
+Variables leaves(Tape<double>& tape, const Arrays& inputs) {
+    Variables xs;
+    for (const Array<double>& x : inputs) xs.push_back(tape.variable(x));
+    return xs;
+}
+
+/// L = <c, f(x)>, with the same c at every call.
+Variable<double> projected(const CheckedFunction& f, const Variables& xs, std::uint64_t seed) {
+    const Variable<double> y = f(xs);
+    std::mt19937_64 engine(seed);
+    return sum(y * y.tape().constant(cotangent(y.shape(), engine)));
+}
+
+double value_at(const CheckedFunction& f, const Arrays& inputs, std::uint64_t seed) {
+    Tape<double> tape;
+    return projected(f, leaves(tape, inputs), seed).item();
+}
+
+Arrays gradient_raw(const CheckedFunction& f, const Arrays& inputs, std::uint64_t seed) {
+    Tape<double> tape;
+    const Variables xs = leaves(tape, inputs);
+    const Variable<double> loss = projected(f, xs, seed);
+    Arrays result;
+    if (loss.requires_grad()) tape.backward(loss);
+    for (std::size_t i = 0; i < xs.size(); ++i) {
+        result.emplace_back(inputs[i]);
+        if (xs[i].has_grad())
+            result[i] = xs[i].grad();
+        else
+            result[i].fill(0);
+    }
+    return result;
+}
+
+Arrays gradient_on_variables(const CheckedFunction& f, const Arrays& inputs, std::uint64_t seed) {
+    Tape<double> tape;
+    const Variables xs = leaves(tape, inputs);
+    const Variable<double> roots[] = {projected(f, xs, seed)};
+    const Variable<double> seeds[] = {tape.ones({})};
+    const Variables gradients = tape.vjp(roots, seeds, xs);
+    Arrays result;
+    for (std::size_t i = 0; i < xs.size(); ++i) {
+        result.emplace_back(inputs[i]);
+        if (gradients[i].defined())
+            result[i] = gradients[i].value();
+        else
+            result[i].fill(0);
+    }
+    return result;
+}
+
+double largest(const Arrays& arrays) {
+    double result = 0;
+    for (const Array<double>& array : arrays)
+        for (const double v : array) result = std::max(result, std::abs(v));
+    return result;
+}
+
+}  // namespace
+
+GradCheckReport gradcheck(const CheckedFunction& f, const Arrays& inputs, const GradCheckOptions& options) {
+    GradCheckReport report;
+    const Arrays analytic = gradient_raw(f, inputs, options.seed);
+    const Arrays on_variables = gradient_on_variables(f, inputs, options.seed);
+    const double scale = largest(analytic);
+
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+        for (std::size_t k = 0; k < inputs[i].size(); ++k) {
+            const double a = analytic[i].data()[k], v = on_variables[i].data()[k];
+            if (!(std::abs(a - v) <= 1e-10 * std::max(1.0, scale))) {
+                report.input = i;
+                report.element = k;
+                report.analytic = a;
+                report.message = fmt::format(
+                    "input {}, element {}: backward over raw memory gives {}, the same on variables gives {}", i, k, a,
+                    v);
+                return report;
+            }
+        }
+
+    double numeric_scale = 0;
+    Arrays moved = inputs;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+        for (std::size_t k = 0; k < inputs[i].size(); ++k) {
+            const double x = inputs[i].data()[k];
+            const double step = options.step * (1 + std::abs(x));
+            // The steps that are really taken, after rounding.
+            const volatile double up = x + step, down = x - step;
+            moved[i].data()[k] = up;
+            const double above = value_at(f, moved, options.seed);
+            moved[i].data()[k] = down;
+            const double below = value_at(f, moved, options.seed);
+            moved[i].data()[k] = x;
+            const double numeric = (above - below) / (up - down);
+            const double a = analytic[i].data()[k];
+            numeric_scale = std::max(numeric_scale, std::abs(numeric));
+            const double size = std::max({std::abs(a), std::abs(numeric), options.floor * std::max(scale, 1e-3)});
+            const double error = std::abs(a - numeric) / size;
+            if (!(error <= report.max_error)) {  // also where it is NaN
+                report.max_error = error;
+                report.input = i;
+                report.element = k;
+                report.analytic = a;
+                report.numeric = numeric;
+            }
+            if (std::isnan(error)) {
+                report.message =
+                    fmt::format("input {}, element {}: dL/dx is {}, central differences give {}", i, k, a, numeric);
+                return report;
+            }
+        }
+    report.passed = report.max_error <= options.tolerance;
+    report.message = fmt::format(
+        "{}: the largest relative error is {:.2e}, at input {}, element {}: dL/dx is {}, central differences give {}",
+        report.passed ? "passed" : "failed", report.max_error, report.input, report.element, report.analytic,
+        report.numeric);
+    if (report.passed && !options.allow_zero_gradient && scale < 1e-12 && numeric_scale < 1e-9) {
+        report.passed = false;
+        report.message = "vacuous: the gradient is 0 everywhere, so any derivative would pass";
+    }
+    return report;
+}
+
+GradCheckReport gradgradcheck(const CheckedFunction& f, const Arrays& inputs, const GradCheckOptions& options) {
+    const CheckedFunction gradient = [&](const Variables& xs) {
+        // On a tape of its own nothing else is differentiated: only the xs and what is made of them.
+        const Variable<double> roots[] = {projected(f, xs, options.seed)};
+        Tape<double>& tape = xs[0].tape();
+        const Variable<double> seeds[] = {tape.ones({})};
+        const Variables gradients = tape.vjp(roots, seeds, xs);
+        std::mt19937_64 engine(options.seed + 1);
+        Variable<double> total = tape.zeros({});
+        for (std::size_t i = 0; i < xs.size(); ++i)
+            if (gradients[i].defined())
+                total = total + sum(gradients[i] * tape.constant(cotangent(xs[i].shape(), engine)));
+        return total;
+    };
+    return gradcheck(gradient, inputs, options);
+}
+
+}  // namespace ebb

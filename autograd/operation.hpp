@@ -1,0 +1,138 @@
+#pragma once
+/// What an operation is to the tape: a name, its documentation, and two ways to go back.
+
+#include <ebb/autograd/node.hpp>
+#include <ebb/autograd/operation_info.hpp>
+#include <ebb/autograd/variable.hpp>
+
+#include <span>
+#include <vector>
+
+namespace ebb {
+
+/// Where one share of an input's gradient goes.
+template <class T>
+struct GradientTarget {
+    T* data;      ///< as many elements as the input has
+    bool assign;  ///< the first share: write `=` (the memory holds anything); else `+=`
+};
+
+/// A backward pass at one node, over raw memory: what `Operation::backward` reads and writes.
+template <class T>
+class Backward {
+  public:
+    Backward(Tape<T>& tape, NodeIndex index, Node<T>& node) noexcept : tape_(tape), index_(index), node_(node) {}
+
+    Tape<T>& tape() const noexcept { return tape_; }
+    const Node<T>& node() const noexcept { return node_; }
+    NodeIndex index() const noexcept { return index_; }
+    template <class S>
+    const S& saved() const noexcept {
+        return *static_cast<const S*>(node_.saved);
+    }
+
+    /// dL/doutput; nullptr for an output that nothing flowed into.
+    const T* dy(std::size_t output = 0) const noexcept;
+    const Node<T>& output(std::size_t k) const noexcept;
+    const Node<T>& input(std::size_t i) const noexcept;
+    /// Whether the gradient of input i is asked for.
+    bool wants(std::size_t i) const noexcept { return input(i).requires_grad; }
+    /// Where to put the share of input i. Call once per share, and fill all of it.
+    GradientTarget<T> target(std::size_t i) const;
+    /// As `target`, for an operation that writes only a part: the memory is zeroed first where it is new. Always `+=`.
+    T* target_zeroed(std::size_t i) const;
+    /// Adds dy itself, of the same size, to the gradient of input i; hands the memory over instead where nobody else
+    /// needs it.
+    void pass_on(std::size_t i) const;
+
+    /// A product with a parameter is not multiplied out here: the weight's gradient is a sum over all its uses,
+    /// dW += delta' x, and its node, whose turn comes after all of them, does the whole sum as one product.
+    struct Share {
+        const T* x;      ///< [rows, columns of W], or nullptr for ones: a bias
+        const T* delta;  ///< [rows, delta_stride], of which the first `rows of W` columns count
+        std::size_t rows;
+        std::size_t x_stride;
+        std::size_t delta_stride;
+        std::size_t time_steps = 1;  ///< rows = time_steps x batch, time-major
+        std::int32_t first_time_step = -1;
+        bool transposed = false;  ///< dW += x' delta: W stands on the right, y = x W
+    };
+    bool is_parameter(std::size_t i) const noexcept { return input(i).parameter != 0; }
+    void defer(std::size_t i, const Share& share) const { defer(input(i), share); }
+    void defer(const Node<T>& parameter, const Share& share) const;
+    /// The gradient of output k stays where it is until the tape is cleared, since a deferred share points into it.
+    void keep_dy(std::size_t output = 0) const;
+    /// Scratch from the gradient pool.
+    T* acquire(std::size_t size) const;
+    void release(T* memory, std::size_t size) const;
+
+  private:
+    Node<T>& input_node(std::size_t i) const noexcept;
+    Tape<T>& tape_;
+    NodeIndex index_;
+    Node<T>& node_;
+    mutable const T* passed_on_ = nullptr;  // dy, once its memory belongs to an input
+};
+
+/// A backward pass at one node, on variables: what `Operation::vjp` reads and writes. Whatever it computes is recorded
+/// where gradients are wanted (create_graph), and so can be derived again.
+template <class T>
+class Vjp {
+  public:
+    Vjp(Tape<T>& tape, NodeIndex index, std::span<const Variable<T>> dys) noexcept
+        : tape_(tape), index_(index), dys_(dys) {}
+
+    Tape<T>& tape() const noexcept { return tape_; }
+    const Node<T>& node() const;
+    template <class S>
+    const S& saved() const {
+        return *static_cast<const S*>(node().saved);
+    }
+    /// dL/doutput; zeros for an output that nothing flowed into.
+    Variable<T> dy(std::size_t output = 0) const;
+    Variable<T> output(std::size_t k = 0) const;
+    Variable<T> input(std::size_t i) const;
+    std::size_t input_count() const { return node().input_count; }
+    bool wants(std::size_t i) const;
+    /// Adds `share` to the gradient of input i. Shapes must be equal.
+    void accumulate(std::size_t i, const Variable<T>& share);
+
+    struct Share {
+        std::size_t input;
+        Variable<T> value;
+    };
+    const std::vector<Share>& shares() const noexcept { return shares_; }
+
+  private:
+    Tape<T>& tape_;
+    NodeIndex index_;
+    std::span<const Variable<T>> dys_;
+    std::vector<Share> shares_;
+};
+
+/// How a recorded operation goes back. One constant object per operation and scalar type; what differs from node to
+/// node is in the node and in its saved memory.
+template <class T>
+class Operation {
+  public:
+    virtual ~Operation() = default;
+    virtual const OperationInfo& info() const noexcept = 0;
+
+    /// The vector-Jacobian product on variables: the formula as the textbook has it.
+    virtual void vjp(Vjp<T>& pass) const = 0;
+
+    /// Whether it reads a transposed input as it lies in memory (transposed.hpp); else such an input is copied in
+    /// order.
+    virtual bool takes_transposed() const noexcept { return false; }
+
+    /// The same over raw memory. By default it evaluates `vjp`; operations on the fast path have a kernel instead, and
+    /// a test holds the two to each other.
+    virtual void backward(Backward<T>& pass) const;
+
+  protected:
+    Operation() = default;
+    Operation(const Operation&) = default;
+    Operation& operator=(const Operation&) = default;
+};
+
+}  // namespace ebb

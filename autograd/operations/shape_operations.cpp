@@ -1,0 +1,370 @@
+#include <ebb/autograd/operations/broadcast.hpp>
+#include <ebb/autograd/operations/elementwise.hpp>
+#include <ebb/autograd/operations/shape_operations.hpp>
+#include <ebb/autograd/operations/transposed.hpp>
+#include <ebb/autograd/tape.hpp>
+#include <ebb/core/error.hpp>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace ebb {
+namespace {
+
+/// An array seen along one axis: [outer, extent, inner].
+struct AlongAxis {
+    std::size_t outer = 1;
+    std::size_t extent = 1;
+    std::size_t inner = 1;
+
+    AlongAxis(const Shape& shape, std::size_t axis) : extent(shape[axis]) {
+        for (std::size_t i = 0; i < axis; ++i) outer *= shape[i];
+        for (std::size_t i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
+    }
+};
+
+/// target[o, target_start + e, i] = or += source[o, source_start + e, i] for e < count.
+template <bool add, class T>
+void move_slices(T* target, std::size_t target_extent, std::size_t target_start, const T* source,
+                 std::size_t source_extent, std::size_t source_start, std::size_t outer, std::size_t count,
+                 std::size_t inner) {
+    for (std::size_t o = 0; o < outer; ++o) {
+        T* const to = target + (o * target_extent + target_start) * inner;
+        const T* const from = source + (o * source_extent + source_start) * inner;
+        if constexpr (add)
+            for (std::size_t k = 0; k < count * inner; ++k) to[k] += from[k];
+        else
+            std::copy_n(from, count * inner, to);
+    }
+}
+
+// ---- reshape
+// ------------------------------------------------------------------------------------------------------------
+
+template <class T>
+class Reshape final : public Operation<T> {
+  public:
+    const OperationInfo& info() const noexcept override {
+        static constexpr OperationInfo info{"reshape", "y = x in another shape", "dx = dy in the shape of x"};
+        return info;
+    }
+    void vjp(Vjp<T>& pass) const override { pass.accumulate(0, reshape(pass.dy(), pass.input(0).shape())); }
+    void backward(Backward<T>& pass) const override { pass.pass_on(0); }
+};
+
+// ---- transpose
+// ----------------------------------------------------------------------------------------------------------
+
+template <class T>
+class Transpose2 final : public Operation<T> {
+  public:
+    const OperationInfo& info() const noexcept override {
+        static constexpr OperationInfo info{"transpose", "y = x with two axes exchanged",
+                                            "dx = dy with them exchanged back"};
+        return info;
+    }
+    bool takes_transposed() const noexcept override { return true; }
+    void vjp(Vjp<T>& pass) const override {
+        const auto& saved = pass.template saved<Transposed>();
+        pass.accumulate(0, transpose(pass.dy(), static_cast<std::ptrdiff_t>(saved.axis0),
+                                     static_cast<std::ptrdiff_t>(saved.axis1)));
+    }
+    void backward(Backward<T>& pass) const override {
+        const auto& saved = pass.template saved<Transposed>();
+        const GradientTarget<T> target = pass.target(0);
+        if (target.assign) {
+            exchange_axes<false>(target.data, pass.dy(), pass.node().shape, saved.axis0, saved.axis1);
+        } else {
+            exchange_axes<true>(target.data, pass.dy(), pass.node().shape, saved.axis0, saved.axis1);
+        }
+    }
+};
+
+// ---- broadcast_to
+// -------------------------------------------------------------------------------------------------------
+
+template <class T>
+class BroadcastTo final : public Operation<T> {
+  public:
+    const OperationInfo& info() const noexcept override {
+        static constexpr OperationInfo info{"broadcast_to", "y = x, repeated", "dx = dy, summed over the repetitions"};
+        return info;
+    }
+    void vjp(Vjp<T>& pass) const override { pass.accumulate(0, sum_to(pass.dy(), pass.input(0).shape())); }
+    void backward(Backward<T>& pass) const override {
+        add_reduced(pass.target_zeroed(0), pass.input(0).shape, pass.dy(), pass.node().shape);
+    }
+};
+
+// ---- slice and pad
+// ------------------------------------------------------------------------------------------------------
+
+struct Region {
+    std::size_t axis;
+    std::size_t start;  // of the shorter array in the longer one
+};
+
+template <class T>
+class Slice final : public Operation<T> {
+  public:
+    const OperationInfo& info() const noexcept override {
+        static constexpr OperationInfo info{"slice", "y = x[start:stop] along an axis",
+                                            "dx[start:stop] = dy, 0 elsewhere"};
+        return info;
+    }
+    void vjp(Vjp<T>& pass) const override {
+        const Region region = pass.template saved<Region>();
+        const std::size_t extent = pass.input(0).shape()[region.axis];
+        const std::size_t count = pass.dy().shape()[region.axis];
+        pass.accumulate(
+            0, pad(pass.dy(), static_cast<std::ptrdiff_t>(region.axis), region.start, extent - region.start - count));
+    }
+    void backward(Backward<T>& pass) const override {
+        const Region region = pass.template saved<Region>();
+        const AlongAxis dx(pass.input(0).shape, region.axis);
+        const std::size_t count = pass.node().shape[region.axis];
+        move_slices<true>(pass.target_zeroed(0), dx.extent, region.start, pass.dy(), count, 0, dx.outer, count,
+                          dx.inner);
+    }
+};
+
+template <class T>
+class Pad final : public Operation<T> {
+  public:
+    const OperationInfo& info() const noexcept override {
+        static constexpr OperationInfo info{"pad", "y = x between zeros along an axis",
+                                            "dx = the part of dy where x stands"};
+        return info;
+    }
+    void vjp(Vjp<T>& pass) const override {
+        const Region region = pass.template saved<Region>();
+        const auto start = static_cast<std::ptrdiff_t>(region.start);
+        const auto count = static_cast<std::ptrdiff_t>(pass.input(0).shape()[region.axis]);
+        pass.accumulate(0, slice(pass.dy(), static_cast<std::ptrdiff_t>(region.axis), start, start + count));
+    }
+    void backward(Backward<T>& pass) const override {
+        const Region region = pass.template saved<Region>();
+        const AlongAxis dx(pass.input(0).shape, region.axis);
+        const std::size_t extent = pass.node().shape[region.axis];
+        move_slices<true>(pass.target_zeroed(0), dx.extent, 0, pass.dy(), extent, region.start, dx.outer, dx.extent,
+                          dx.inner);
+    }
+};
+
+// ---- concat
+// -------------------------------------------------------------------------------------------------------------
+
+template <class T>
+class Concat final : public Operation<T> {
+  public:
+    const OperationInfo& info() const noexcept override {
+        static constexpr OperationInfo info{"concat", "y = x_0, x_1, ... joined along an axis",
+                                            "dx_k = the part of dy where x_k stands"};
+        return info;
+    }
+    void vjp(Vjp<T>& pass) const override {
+        const std::size_t axis = pass.template saved<Region>().axis;
+        std::ptrdiff_t start = 0;
+        for (std::size_t i = 0; i < pass.input_count(); ++i) {
+            const std::ptrdiff_t stop = start + static_cast<std::ptrdiff_t>(pass.input(i).shape()[axis]);
+            if (pass.wants(i)) pass.accumulate(i, slice(pass.dy(), static_cast<std::ptrdiff_t>(axis), start, stop));
+            start = stop;
+        }
+    }
+    void backward(Backward<T>& pass) const override {
+        const std::size_t axis = pass.template saved<Region>().axis;
+        const AlongAxis dy(pass.node().shape, axis);
+        std::size_t start = 0;
+        for (std::size_t i = 0; i < pass.node().input_count; ++i) {
+            const std::size_t count = pass.input(i).shape[axis];
+            if (pass.wants(i)) {
+                const GradientTarget<T> target = pass.target(i);
+                if (target.assign)
+                    move_slices<false>(target.data, count, 0, pass.dy(), dy.extent, start, dy.outer, count, dy.inner);
+                else
+                    move_slices<true>(target.data, count, 0, pass.dy(), dy.extent, start, dy.outer, count, dy.inner);
+            }
+            start += count;
+        }
+    }
+};
+
+}  // namespace
+
+template <class T>
+Variable<T> reshape(const Variable<T>& x, const Shape& shape) {
+    static const Reshape<T> operation;
+    if (x.shape() == shape) return x;
+    if (x.size() != shape.size())
+        fail<ShapeError>(fmt::format("reshape: x is {}, {} elements: expected a shape with as many, not {}",
+                                     to_string(x.shape()), x.size(), to_string(shape)));
+    Tape<T>& tape = x.tape();
+    return tape.at(tape.record(operation, {x}, shape, tape.contiguous(x)).index);
+}
+
+template <class T>
+Variable<T> squeeze(const Variable<T>& x, std::ptrdiff_t axis) {
+    const std::size_t a = normalized_axis("squeeze", axis, x.shape().rank());
+    if (x.shape()[a] != 1)
+        fail<ShapeError>(fmt::format("squeeze: x is {}: axis {} has extent {}, expected 1", to_string(x.shape()), axis,
+                                     x.shape()[a]));
+    return reshape(x, x.shape().erased(a));
+}
+
+template <class T>
+Variable<T> unsqueeze(const Variable<T>& x, std::ptrdiff_t axis) {
+    const std::size_t a = normalized_axis("unsqueeze", axis, x.shape().rank() + 1);
+    return reshape(x, x.shape().inserted(a, 1));
+}
+
+template <class T>
+Variable<T> transpose(const Variable<T>& x, std::ptrdiff_t axis0, std::ptrdiff_t axis1) {
+    static const Transpose2<T> operation;
+    const std::size_t rank = x.shape().rank();
+    std::size_t a = normalized_axis("transpose", axis0, rank);
+    std::size_t b = normalized_axis("transpose", axis1, rank);
+    if (a == b) return x;
+    if (a > b) std::swap(a, b);
+    Shape shape = x.shape();
+    std::swap(shape[a], shape[b]);
+    Tape<T>& tape = x.tape();
+    return tape.at(tape.record_transposed(operation, x, shape, a, b));
+}
+
+template <class T>
+Variable<T> transpose(const Variable<T>& x) {
+    if (x.shape().rank() != 2)
+        fail<ShapeError>(
+            fmt::format("transpose: x is {}: expected a matrix, or two axes to exchange", to_string(x.shape())));
+    return transpose(x, 0, 1);
+}
+
+template <class T>
+Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape) {
+    static const BroadcastTo<T> operation;
+    if (x.shape() == shape) return x;
+    if (broadcast_shape("broadcast_to", x.shape(), shape) != shape)
+        fail<ShapeError>(
+            fmt::format("broadcast_to: x is {}: it does not broadcast to {}", to_string(x.shape()), to_string(shape)));
+    Tape<T>& tape = x.tape();
+    const auto recorded = tape.record(operation, {x}, shape);
+    std::fill_n(recorded.value, shape.size(), T(0));
+    add_broadcast(recorded.value, shape, x.node().value, x.shape());
+    return tape.at(recorded.index);
+}
+
+template <class T>
+Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t start, std::ptrdiff_t stop) {
+    static const Slice<T> operation;
+    const std::size_t a = normalized_axis("slice", axis, x.shape().rank());
+    const auto extent = static_cast<std::ptrdiff_t>(x.shape()[a]);
+    const std::ptrdiff_t from = start < 0 ? start + extent : start;
+    const std::ptrdiff_t to = stop < 0 ? stop + extent : stop;
+    if (from < 0 || to > extent || from > to)
+        fail<IndexError>(fmt::format("slice: x is {}: expected 0 <= start <= stop <= {} along axis {}, got {}:{}",
+                                     to_string(x.shape()), extent, axis, start, stop));
+    Shape shape = x.shape();
+    shape[a] = static_cast<std::size_t>(to - from);
+    if (shape == x.shape()) return x;
+    Tape<T>& tape = x.tape();
+    const AlongAxis source(x.shape(), a);
+    const auto first = static_cast<std::size_t>(from);
+    const T* const value = tape.contiguous(x);
+    const auto recorded =
+        tape.record(operation, {x}, shape, source.outer == 1 ? value + first * source.inner : nullptr);
+    if (recorded.value)
+        move_slices<false>(recorded.value, shape[a], 0, value, source.extent, first, source.outer, shape[a],
+                           source.inner);
+    if (recorded.recorded) tape.save(recorded.node, Region{a, first});
+    return tape.at(recorded.index);
+}
+
+template <class T>
+Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t index) {
+    const std::size_t a = normalized_axis("select", axis, x.shape().rank());
+    const auto extent = static_cast<std::ptrdiff_t>(x.shape()[a]);
+    if (index < -extent || index >= extent)
+        fail<IndexError>(fmt::format("select: x is {}: index {} along axis {}: expected {} to {}", to_string(x.shape()),
+                                     index, axis, -extent, extent - 1));
+    const std::ptrdiff_t start = index < 0 ? index + extent : index;
+    return reshape(slice(x, axis, start, start + 1), x.shape().erased(a));
+}
+
+template <class T>
+Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after) {
+    static const Pad<T> operation;
+    const std::size_t a = normalized_axis("pad", axis, x.shape().rank());
+    if (before == 0 && after == 0) return x;
+    Shape shape = x.shape();
+    shape[a] += before + after;
+    Tape<T>& tape = x.tape();
+    const auto recorded = tape.record(operation, {x}, shape);
+    const AlongAxis source(x.shape(), a);
+    std::fill_n(recorded.value, shape.size(), T(0));
+    move_slices<false>(recorded.value, shape[a], before, x.node().value, source.extent, 0, source.outer, source.extent,
+                       source.inner);
+    if (recorded.recorded) tape.save(recorded.node, Region{a, before});
+    return tape.at(recorded.index);
+}
+
+template <class T>
+Variable<T> concat(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis) {
+    static const Concat<T> operation;
+    if (xs.empty()) fail<ValueError>("concat: no arrays: expected at least one");
+    Shape shape = xs[0].shape();
+    const std::size_t a = normalized_axis("concat", axis, shape.rank());
+    for (std::size_t k = 1; k < xs.size(); ++k) {
+        const Shape& other = xs[k].shape();
+        Shape expected = shape;
+        if (other.rank() == shape.rank()) expected[a] = other[a];
+        if (other != expected)
+            fail<ShapeError>(
+                fmt::format("concat: array 0 is {}, array {} is {}: expected the same extents but along axis {}",
+                            to_string(xs[0].shape()), k, to_string(other), axis));
+        shape[a] += other[a];
+    }
+    Tape<T>& tape = xs[0].tape();
+    const auto recorded = tape.record(operation, std::span(xs), shape);
+    std::size_t start = 0;
+    for (const Variable<T>& x : xs) {
+        const AlongAxis source(x.shape(), a);
+        move_slices<false>(recorded.value, shape[a], start, x.node().value, source.extent, 0, source.outer,
+                           source.extent, source.inner);
+        start += source.extent;
+    }
+    if (recorded.recorded) tape.save(recorded.node, Region{a, 0});
+    return tape.at(recorded.index);
+}
+
+template <class T>
+Variable<T> stack(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis) {
+    if (xs.empty()) fail<ValueError>("stack: no arrays: expected at least one");
+    std::vector<Variable<T>> rows;
+    rows.reserve(xs.size());
+    for (std::size_t k = 0; k < xs.size(); ++k) {
+        if (xs[k].shape() != xs[0].shape())
+            fail<ShapeError>(fmt::format("stack: array 0 is {}, array {} is {}: expected one shape",
+                                         to_string(xs[0].shape()), k, to_string(xs[k].shape())));
+        rows.push_back(unsqueeze(xs[k], axis));
+    }
+    return concat(rows, axis);
+}
+
+#define EBB_INSTANTIATE(T)                                                                          \
+    template Variable<T> reshape(const Variable<T>&, const Shape&);                                 \
+    template Variable<T> squeeze(const Variable<T>&, std::ptrdiff_t);                               \
+    template Variable<T> unsqueeze(const Variable<T>&, std::ptrdiff_t);                             \
+    template Variable<T> transpose(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t);             \
+    template Variable<T> transpose(const Variable<T>&);                                             \
+    template Variable<T> broadcast_to(const Variable<T>&, const Shape&);                            \
+    template Variable<T> slice(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t); \
+    template Variable<T> select(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t);                \
+    template Variable<T> pad(const Variable<T>&, std::ptrdiff_t, std::size_t, std::size_t);         \
+    template Variable<T> concat(const std::vector<Variable<T>>&, std::ptrdiff_t);                   \
+    template Variable<T> stack(const std::vector<Variable<T>>&, std::ptrdiff_t);
+EBB_INSTANTIATE(float)
+EBB_INSTANTIATE(double)
+#undef EBB_INSTANTIATE
+
+}  // namespace ebb

@@ -1,0 +1,54 @@
+#pragma once
+/// Operations that move elements and change none. Where the elements of the result already lie next to each other, no
+/// memory is copied: `reshape` never copies, `slice` and `select` of the first axis do not, and a transposed matrix is
+/// copied only when something other than `matmul` looks at it.
+
+#include <ebb/autograd/variable.hpp>
+#include <ebb/core/shape.hpp>
+
+#include <cstddef>
+#include <vector>
+
+namespace ebb {
+
+/// The same elements in another shape. Throws ShapeError where the numbers of elements differ.
+template <class T>
+Variable<T> reshape(const Variable<T>& x, const Shape& shape);
+
+/// Without the axis, whose extent must be 1 (ShapeError).
+template <class T>
+Variable<T> squeeze(const Variable<T>& x, std::ptrdiff_t axis);
+/// With a new axis of extent 1 before `axis`; -1 appends it.
+template <class T>
+Variable<T> unsqueeze(const Variable<T>& x, std::ptrdiff_t axis);
+
+/// With two axes exchanged: y[.., j, .., i, ..] = x[.., i, .., j, ..].
+template <class T>
+Variable<T> transpose(const Variable<T>& x, std::ptrdiff_t axis0, std::ptrdiff_t axis1);
+/// The transposed matrix. Throws ShapeError unless x has two axes.
+template <class T>
+Variable<T> transpose(const Variable<T>& x);
+
+/// Repeated along axes of extent 1 and new leading axes. Throws ShapeError where x does not broadcast to the shape.
+template <class T>
+Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape);
+
+/// x[.., start:stop, ..] along `axis`. Negative positions count from the end.
+/// Throws IndexError unless 0 <= start <= stop <= extent: nothing is clipped.
+template <class T>
+Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t start, std::ptrdiff_t stop);
+/// x[.., index, ..], without `axis`. A negative index counts from the end. Throws IndexError.
+template <class T>
+Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t index);
+/// Zeros before and after x along `axis`.
+template <class T>
+Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after);
+
+/// Joined along an axis that they have. Throws ShapeError where the other extents differ, ValueError for no arrays.
+template <class T>
+Variable<T> concat(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis);
+/// Joined along a new axis. All have one shape.
+template <class T>
+Variable<T> stack(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis = 0);
+
+}  // namespace ebb

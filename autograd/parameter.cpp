@@ -1,0 +1,114 @@
+#include <ebb/autograd/parameter.hpp>
+#include <ebb/core/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace ebb {
+
+namespace {
+
+template <class T>
+void check_finite(const char* call, const std::string& name, const Array<T>& value) {
+    const T* const end = value.data() + value.size();
+    const T* const bad = std::find_if_not(value.data(), end, [](T v) { return std::isfinite(v); });
+    if (bad != end)
+        fail<ValueError>(fmt::format("{}: {} holds {} at flat index {}: expected finite numbers", call, name, *bad,
+                                     bad - value.data()));
+}
+
+}  // namespace
+
+template <class T>
+Parameter<T>::Parameter(std::string name, Array<T> value) : state_(std::make_shared<State>()) {
+    check_finite("Parameter", name, value);
+    state_->name = std::move(name);
+    state_->shape = Shape::of(value.shape());
+    state_->gradient = Array<T>::from_shape(value.shape());
+    state_->gradient.fill(T(0));
+    state_->value = std::move(value);
+}
+
+template <class T>
+typename Parameter<T>::State& Parameter<T>::state() const {
+    if (!state_)
+        fail<ValueError>("Parameter: it was default-constructed and holds no array: expected Parameter(name, array)");
+    return *state_;
+}
+
+template <class T>
+const std::string& Parameter<T>::name() const {
+    return state().name;
+}
+
+template <class T>
+void Parameter<T>::set_name(std::string name) {
+    state().name = std::move(name);
+}
+
+template <class T>
+const Shape& Parameter<T>::shape() const {
+    return state().shape;
+}
+
+template <class T>
+std::size_t Parameter<T>::size() const {
+    return state().value.size();
+}
+
+template <class T>
+const Array<T>& Parameter<T>::value() const {
+    return state().value;
+}
+
+template <class T>
+Array<T>& Parameter<T>::mutable_value() {
+    ++state().version;
+    return state().value;
+}
+
+template <class T>
+void Parameter<T>::set_value(const Array<T>& value) {
+    const Shape given = Shape::of(value.shape());
+    if (given != shape())
+        fail<ShapeError>(fmt::format("Parameter.set_value: {} is {}, the new value is {}", name(), to_string(shape()),
+                                     to_string(given)));
+    check_finite("Parameter.set_value", name(), value);
+    ++state().version;
+    std::copy_n(value.data(), value.size(), state().value.data());
+}
+
+template <class T>
+const Array<T>& Parameter<T>::grad() const {
+    return state().gradient;
+}
+
+template <class T>
+Array<T>& Parameter<T>::mutable_grad() {
+    state().gradient_is_zero = false;
+    return state().gradient;
+}
+
+template <class T>
+void Parameter<T>::zero_grad() {
+    state().gradient.fill(T(0));
+    state().gradient_is_zero = true;
+}
+
+template <class T>
+bool Parameter<T>::requires_grad() const {
+    return state().requires_grad;
+}
+
+template <class T>
+void Parameter<T>::set_requires_grad(bool wanted) {
+    state().requires_grad = wanted;
+}
+
+template class Parameter<float>;
+template class Parameter<double>;
+
+}  // namespace ebb

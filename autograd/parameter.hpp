@@ -1,0 +1,70 @@
+#pragma once
+
+#include <ebb/core/array.hpp>
+#include <ebb/core/shape.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace ebb {
+
+template <class T>
+class Tape;
+
+/// A weight: an array that outlives the tapes it is used on, with its gradient beside it.
+///
+/// A Parameter is a handle, as a tensor is in PyTorch: a copy shares value and gradient with the original, which is how
+/// weights are tied. Gradients add up over backward passes until `zero_grad()`.
+template <class T>
+class Parameter {
+  public:
+    Parameter() = default;
+    /// Throws ValueError where `value` holds NaN or infinity.
+    Parameter(std::string name, Array<T> value);
+
+    const std::string& name() const;
+    void set_name(std::string name);
+    const Shape& shape() const;
+    std::size_t size() const;
+
+    const Array<T>& value() const;
+    /// For writing. A backward pass over a graph that was recorded before the write refuses to run: it would mix the
+    /// old values with the new ones.
+    Array<T>& mutable_value();
+    /// Replaces the value. Throws ShapeError where the shape differs.
+    void set_value(const Array<T>& value);
+
+    /// dL/dparameter, the sum over all backward passes since `zero_grad()`; zeros before the first one. Same shape as
+    /// the value.
+    const Array<T>& grad() const;
+    Array<T>& mutable_grad();
+    void zero_grad();
+
+    /// A frozen parameter (false) is a constant to the tapes that record it.
+    bool requires_grad() const;
+    void set_requires_grad(bool wanted);
+
+    /// Whether both are the same weight.
+    bool shares_with(const Parameter& other) const noexcept { return state_ == other.state_; }
+    bool defined() const noexcept { return state_ != nullptr; }
+
+  private:
+    friend class Tape<T>;
+    struct State {
+        std::string name;
+        Shape shape;
+        Array<T> value;
+        Array<T> gradient;
+        std::uint64_t version = 0;  // counts writes to the value
+        bool gradient_is_zero = true;
+        bool requires_grad = true;
+    };
+    State& state() const;
+    std::shared_ptr<State> state_;
+};
+
+extern template class Parameter<float>;
+extern template class Parameter<double>;
+
+}  // namespace ebb

@@ -1,0 +1,282 @@
+#include <ebb/autograd/grad_mode.hpp>
+#include <ebb/autograd/operations/transposed.hpp>
+#include <ebb/autograd/tape.hpp>
+#include <ebb/core/error.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include <fmt/format.h>
+
+namespace ebb {
+namespace {
+
+/// Its address tells threads apart.
+thread_local char thread_marker;
+
+template <class T>
+thread_local Tape<T>* innermost_tape = nullptr;
+
+template <class T>
+class AnchorStore {
+  public:
+    TapeAnchor<T>* take() {
+        const std::lock_guard lock(mutex_);
+        if (free_.empty()) return &all_.emplace_back();
+        TapeAnchor<T>* const anchor = free_.back();
+        free_.pop_back();
+        return anchor;
+    }
+    void give_back(TapeAnchor<T>* anchor) {
+        const std::lock_guard lock(mutex_);
+        free_.push_back(anchor);
+    }
+
+  private:
+    std::mutex mutex_;
+    std::deque<TapeAnchor<T>> all_;
+    std::vector<TapeAnchor<T>*> free_;
+};
+
+template <class T>
+AnchorStore<T>& anchors() {
+    static auto& store = *new AnchorStore<T>();  // never destroyed: variables may outlive every tape
+    return store;
+}
+
+}  // namespace
+
+StepOwner new_step_owner() noexcept {
+    static std::atomic<StepOwner> last = 0;
+    return ++last;
+}
+
+// ---- life -----------------------------------------------------------------------------------------------------------
+
+template <class T>
+Tape<T>::Tape() : anchor_(anchors<T>().take()), outer_(innermost_tape<T>), thread_(&thread_marker), pool_(gradients_) {
+    anchor_->tape = this;
+    innermost_tape<T> = this;
+}
+
+template <class T>
+Tape<T>::~Tape() {
+    ++anchor_->generation;
+    anchor_->tape = nullptr;
+    anchors<T>().give_back(anchor_);
+    // Tapes are scoped, so this one is the innermost; a tape in a container may go out of order.
+    Tape** link = &innermost_tape<T>;
+    while (*link && *link != this) link = &(*link)->outer_;
+    if (*link) *link = outer_;
+}
+
+template <class T>
+Tape<T>& Tape<T>::active() {
+    if (!innermost_tape<T>)
+        fail<TapeError>(
+            "no tape is active on this thread: expected a Tape<T> in scope, or an operand that is on a tape");
+    return *innermost_tape<T>;
+}
+
+template <class T>
+void Tape<T>::clear() {
+    check_thread("Tape.clear");
+    ++anchor_->generation;
+    rewind({0, 0, {}});
+    any_freed_ = false;
+    pool_.clear();
+    values_.clear();
+    gradients_.clear();
+}
+
+template <class T>
+std::size_t Tape<T>::allocations() const noexcept {
+    return values_.allocations() + gradients_.allocations() + chunks_.size();
+}
+
+template <class T>
+void Tape<T>::check_thread(std::string_view call) const {
+    if (thread_ != &thread_marker)
+        fail<TapeError>(fmt::format("{}: the tape belongs to another thread: expected one tape per thread", call));
+}
+
+template <class T>
+void Tape<T>::check(std::string_view call, const Variable<T>& variable) const {
+    if (variable.anchor_ == anchor_ && variable.generation_ == anchor_->generation) {
+        check_thread(call);
+        return;
+    }
+    if (!variable.anchor_)
+        fail<TapeError>(fmt::format("{}: an operand is a default-constructed Variable, which is on no tape", call));
+    variable.node();  // throws for a tape that was cleared or destroyed
+    fail<TapeError>(fmt::format("{}: the operands are on two different tapes: expected all on one", call));
+}
+
+// ---- recording ------------------------------------------------------------------------------------------------------
+
+template <class T>
+Node<T>& Tape<T>::append(const Shape& shape, const T* value) {
+    if (node_count_ == chunks_.size() * chunk_size) chunks_.push_back(std::make_unique<Node<T>[]>(chunk_size));
+    Node<T>& node = this->node(static_cast<NodeIndex>(node_count_++));
+    node = Node<T>{};
+    node.shape = shape;
+    node.value = value;
+    return node;
+}
+
+template <class T>
+Variable<T> Tape<T>::leaf(const T* data, const Shape& shape, bool requires_grad) {
+    check_thread("Tape");
+    const std::size_t size = shape.size();
+    T* const memory = values_.template allocate<T>(size);
+    if (data) std::copy_n(data, size, memory);
+    Node<T>& node = append(shape, memory);
+    node.requires_grad = node.retains_gradient = requires_grad;
+    return at(static_cast<NodeIndex>(node_count_ - 1));
+}
+
+template <class T>
+Variable<T> Tape<T>::constant(const Array<T>& array) {
+    return leaf(array.data(), Shape::of(array.shape()), false);
+}
+
+template <class T>
+Variable<T> Tape<T>::variable(const Array<T>& array) {
+    return leaf(array.data(), Shape::of(array.shape()), true);
+}
+
+template <class T>
+Variable<T> Tape<T>::constant(const T* data, const Shape& shape) {
+    return leaf(data, shape, false);
+}
+
+template <class T>
+Variable<T> Tape<T>::scalar(T value) {
+    return leaf(&value, Shape{}, false);
+}
+
+template <class T>
+Variable<T> Tape<T>::full(const Shape& shape, T value) {
+    const Variable<T> result = leaf(nullptr, shape, false);
+    std::fill_n(const_cast<T*>(node(result.index_).value), shape.size(), value);
+    return result;
+}
+
+template <class T>
+Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
+    check_thread("Tape.use");
+    const typename Parameter<T>::State& state = parameter.state();
+    const bool wanted = state.requires_grad && grad_enabled();
+    for (std::size_t k = 0; k < parameter_count_; ++k) {
+        const ParameterUse& use = parameters_[k];
+        if (use.state.get() == &state && use.version == state.version && node(use.node).requires_grad == wanted)
+            return at(use.node);
+    }
+    if (state.value.size() != state.shape.size())
+        fail<ShapeError>(fmt::format("Parameter: {} is {}, but was resized to {} elements", state.name,
+                                     to_string(state.shape), state.value.size()));
+    if (parameter_count_ == parameters_.size()) parameters_.emplace_back();
+    ParameterUse& use = parameters_[parameter_count_++];
+    Node<T>& node = append(state.shape, state.value.data());
+    use.state = parameter.state_;
+    use.node = static_cast<NodeIndex>(node_count_ - 1);
+    use.version = state.version;
+    node.requires_grad = wanted;
+    node.name = Name(state.name);
+    node.parameter = static_cast<std::uint32_t>(parameter_count_);
+    return at(use.node);
+}
+
+template <class T>
+typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::span<const Variable<T>> inputs,
+                                           const Shape& shape, const T* value) {
+    bool wanted = false;
+    std::int32_t time_step = -1;
+    StepOwner owner = 0;
+    for (const Variable<T>& input : inputs) {
+        check(operation.info().name, input);
+        Node<T>& node = this->node(input.index_);
+        if (node.transposed && !operation.takes_transposed()) contiguous(node);
+        wanted |= node.requires_grad;
+        if (node.time_step > time_step) {
+            time_step = node.time_step;
+            owner = node.step_owner;
+        }
+    }
+    T* const memory = value ? nullptr : values_.template allocate<T>(shape.size());
+    Node<T>& node = append(shape, value ? value : memory);
+    node.time_step = time_step;
+    node.step_owner = owner;
+    if (wanted && grad_enabled()) {
+        node.operation = &operation;
+        node.requires_grad = true;
+        node.first_input = static_cast<std::uint32_t>(inputs_.size());
+        node.input_count = static_cast<std::uint16_t>(inputs.size());
+        for (const Variable<T>& input : inputs) inputs_.push_back(input.index_);
+    }
+    return {node, memory, static_cast<NodeIndex>(node_count_ - 1), node.operation != nullptr};
+}
+
+template <class T>
+NodeIndex Tape<T>::record_transposed(const Operation<T>& operation, const Variable<T>& x, const Shape& shape,
+                                     std::size_t axis0, std::size_t axis1) {
+    // Two transpositions of one matrix are the matrix again, but the gradient takes the long way: both nodes stay.
+    static const T placeholder{};  // in the place of a value, so that no memory is taken
+    const auto recorded = record(operation, {x}, shape, &placeholder);
+    recorded.node.value = nullptr;
+    recorded.node.transposed = true;
+    save(recorded.node, Transposed{x.index_, axis0, axis1});
+    return recorded.index;
+}
+
+template <class T>
+const T* Tape<T>::contiguous(Node<T>& node) {
+    if (!node.transposed || node.value) return node.value;
+    const auto& saved = *static_cast<const Transposed*>(node.saved);
+    Node<T>& source = this->node(saved.source);
+    const T* const elements = contiguous(source);
+    T* const memory = values_.template allocate<T>(node.shape.size());
+    exchange_axes<false>(memory, elements, source.shape, saved.axis0, saved.axis1);
+    return node.value = memory;
+}
+
+template <class T>
+typename Tape<T>::Recorded Tape<T>::record_further_output(const Recorded& first, const Shape& shape, const T* value) {
+    T* const memory = value ? nullptr : values_.template allocate<T>(shape.size());
+    Node<T>& node = append(shape, value ? value : memory);
+    node.time_step = first.node.time_step;
+    node.step_owner = first.node.step_owner;
+    if (first.recorded) {
+        node.requires_grad = true;
+        node.further_output = true;
+        ++first.node.output_count;
+    }
+    return {node, memory, static_cast<NodeIndex>(node_count_ - 1), first.recorded};
+}
+
+template <class T>
+void Tape<T>::rewind(const Mark& mark) {
+    node_count_ = mark.node_count;
+    inputs_.resize(mark.input_count);
+    while (parameter_count_ > 0 && parameters_[parameter_count_ - 1].node >= node_count_) {
+        ParameterUse& use = parameters_[--parameter_count_];
+        use.state.reset();
+        use.shares.clear();
+        use.shares_done = 0;
+    }
+    values_.rewind(mark.values);
+}
+
+template <class T>
+std::span<const typename Tape<T>::Share> Tape<T>::shares(const Parameter<T>& parameter) const noexcept {
+    for (std::size_t k = 0; k < parameter_count_; ++k)
+        if (parameters_[k].state == parameter.state_ && node(parameters_[k].node).requires_grad)
+            return parameters_[k].shares;
+    return {};
+}
+
+template class Tape<float>;
+template class Tape<double>;
+
+}  // namespace ebb

@@ -1,0 +1,188 @@
+#pragma once
+
+#include <ebb/autograd/buffer_pool.hpp>
+#include <ebb/autograd/node.hpp>
+#include <ebb/autograd/operation.hpp>
+#include <ebb/autograd/parameter.hpp>
+#include <ebb/autograd/variable.hpp>
+#include <ebb/core/arena.hpp>
+#include <ebb/core/array.hpp>
+
+#include <deque>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace ebb {
+
+struct BackwardOptions {
+    /// Record the backward pass itself, so that gradients can be derived again.
+    bool create_graph = false;
+    /// Allow another backward pass over the same nodes. `create_graph` implies it.
+    bool retain_graph = false;
+};
+
+/// The record of a computation: a growing list of nodes, in the order in which they were computed, and the memory that
+/// holds their values and gradients. That order is a topological order, so backward is a loop from the last node to the
+/// first.
+///
+/// A tape is active on its thread from construction to destruction; tapes nest. `clear()` forgets the nodes and keeps
+/// the memory: from the second training step on nothing is allocated.
+template <class T>
+class Tape {
+  public:
+    Tape();
+    ~Tape();
+    Tape(const Tape&) = delete;
+    Tape& operator=(const Tape&) = delete;
+
+    /// The innermost tape of this thread. Throws TapeError where there is none.
+    static Tape& active();
+
+    // Leaves. Arrays are copied onto the tape.
+    Variable<T> constant(const Array<T>& array);              ///< no gradient wanted
+    Variable<T> variable(const Array<T>& array);              ///< gradient wanted
+    Variable<T> constant(const T* data, const Shape& shape);  ///< row-major elements, copied
+    Variable<T> scalar(T value);                              ///< a constant of shape []
+    Variable<T> full(const Shape& shape, T value);
+    Variable<T> zeros(const Shape& shape) { return full(shape, T(0)); }
+    Variable<T> ones(const Shape& shape) { return full(shape, T(1)); }
+    /// A parameter's node: one per tape, before all uses of the parameter. Its value is the parameter's own memory.
+    Variable<T> use(const Parameter<T>& parameter);
+
+    /// dL/dx for every x that L depends on. Fills `grad()` of parameters, leaves, probes and what retains its gradient.
+    /// `loss` must have one element, else a seed of its shape (dL/dloss) is needed.
+    /// Throws TapeError for a loss of another or a cleared tape, one that depends on nothing that wants a gradient, a
+    /// graph freed by an earlier pass, a parameter written after it was recorded; ShapeError for a seed of another
+    /// shape. After an error everything is as before.
+    void backward(const Variable<T>& loss, BackwardOptions options = {});
+    void backward(const Variable<T>& loss, const Array<T>& seed, BackwardOptions options = {});
+
+    /// Forgets all nodes and gradients and keeps the memory. Variables of this tape must not be used any more.
+    void clear();
+
+    std::size_t size() const noexcept { return node_count_; }
+    const Node<T>& node(NodeIndex index) const noexcept { return chunks_[index / chunk_size][index % chunk_size]; }
+    Node<T>& node(NodeIndex index) noexcept { return chunks_[index / chunk_size][index % chunk_size]; }
+    NodeIndex input(const Node<T>& node, std::size_t i) const noexcept { return inputs_[node.first_input + i]; }
+    Variable<T> at(NodeIndex index) noexcept { return Variable<T>(anchor_, index); }
+
+    /// Bytes of values, intermediates and gradients that are in use; and that the tape holds for use.
+    std::size_t bytes_used() const noexcept { return values_.bytes_used() + gradients_.bytes_used(); }
+    std::size_t bytes_reserved() const noexcept { return values_.bytes_reserved() + gradients_.bytes_reserved(); }
+    /// How often the tape had to ask the system for memory since it was made.
+    std::size_t allocations() const noexcept;
+
+    // ---- for operations ------------------------------------------------------------------------------------------
+
+    /// A node for the value of an operation, and memory for it where `value` is nullptr. It is recorded where gradients
+    /// are enabled and an input wants one; else it is a constant. The references stay good until `clear()`.
+    struct Recorded {
+        Node<T>& node;
+        T* value;
+        NodeIndex index;
+        bool recorded;  ///< whether a backward pass may come through: only then is `saved` needed
+    };
+    Recorded record(const Operation<T>& operation, std::span<const Variable<T>> inputs, const Shape& shape,
+                    const T* value = nullptr);
+    Recorded record(const Operation<T>& operation, std::initializer_list<Variable<T>> inputs, const Shape& shape,
+                    const T* value = nullptr) {
+        return record(operation, std::span(inputs.begin(), inputs.size()), shape, value);
+    }
+    /// A node that is x with two axes (axis0 < axis1) exchanged, its elements left where they are.
+    NodeIndex record_transposed(const Operation<T>& operation, const Variable<T>& x, const Shape& shape,
+                                std::size_t axis0, std::size_t axis1);
+    /// The elements of x in order: a transposed array is copied out at the first call.
+    const T* contiguous(const Variable<T>& x) { return contiguous(x.node()); }
+    const T* contiguous(Node<T>& node);
+    /// One more output of the operation just recorded, directly after its other outputs.
+    Recorded record_further_output(const Recorded& first, const Shape& shape, const T* value = nullptr);
+    /// Memory of the tape for intermediates, uninitialised, good until `clear()`.
+    T* allocate(std::size_t size) { return values_.template allocate<T>(size); }
+    /// Keeps a copy of `saved` for the backward of the node.
+    template <class S>
+    S& save(Node<T>& node, const S& saved) {
+        static_assert(std::is_trivially_copyable_v<S>, "the tape's arena runs no destructors");
+        S* const memory = values_.template allocate<S>(1);
+        *memory = saved;
+        node.saved = memory;
+        return *memory;
+    }
+    /// Throws TapeError, naming `call`, unless the variable is alive, of this tape and this thread.
+    void check(std::string_view call, const Variable<T>& variable) const;
+
+    /// What each use of a parameter added to its gradient in the passes since the last `clear()`: dW += delta' x.
+    using Share = typename Backward<T>::Share;
+    std::span<const Share> shares(const Parameter<T>& parameter) const noexcept;
+
+    /// A place to come back to: what was recorded after it is forgotten by `rewind`.
+    struct Mark {
+        std::size_t node_count;
+        std::size_t input_count;
+        Arena::Mark values;
+    };
+    Mark mark() const noexcept { return {node_count_, inputs_.size(), values_.mark()}; }
+    void rewind(const Mark& mark);
+
+    BufferPool<T>& pool() noexcept { return pool_; }
+
+    /// The backward pass on variables: the gradients of `roots` (with `seeds` flowing into them) with respect to
+    /// `targets`, through the nodes from `first` on. A target that nothing flows into gets an undefined variable.
+    std::vector<Variable<T>> vjp(std::span<const Variable<T>> roots, std::span<const Variable<T>> seeds,
+                                 std::span<const Variable<T>> targets, NodeIndex first = 0);
+
+  private:
+    friend class Backward<T>;
+    friend class Variable<T>;
+    static constexpr std::size_t chunk_size = 1024;
+
+    struct ParameterUse {
+        std::shared_ptr<typename Parameter<T>::State> state;
+        NodeIndex node = 0;
+        std::uint64_t version = 0;
+        std::vector<Share> shares;
+        std::size_t shares_done = 0;  // of an earlier pass
+    };
+
+    Node<T>& append(const Shape& shape, const T* value);
+    void check_thread(std::string_view call) const;
+    Variable<T> leaf(const T* data, const Shape& shape, bool requires_grad);
+    void start_backward(const Variable<T>& loss, const T* seed, BackwardOptions options);
+    void check_backward(NodeIndex root) const;
+    void backward_recorded(const Variable<T>& loss, const T* seed);
+    void run_backward(NodeIndex root, const T* seed, bool retain_graph);
+    void retain(Node<T>& node);
+    void finish_parameter(Node<T>& node);
+    void add_shares(ParameterUse& use, T* gradient, bool assign);
+
+    TapeAnchor<T>* anchor_;
+    Tape* outer_;
+    const void* thread_;
+    Arena values_;
+    Arena gradients_;
+    BufferPool<T> pool_;
+    std::vector<std::unique_ptr<Node<T>[]>> chunks_;
+    std::size_t node_count_ = 0;
+    std::vector<NodeIndex> inputs_;
+    std::deque<ParameterUse>
+        parameters_;  // a deque: its entries keep their place, and their vectors' memory, over clear()
+    std::size_t parameter_count_ = 0;
+    bool any_freed_ = false;  // whether a pass has freed nodes since the last clear()
+};
+
+/// The functional form (torch.autograd.grad): the gradients of y with respect to xs, as variables. Nothing is added to
+/// any `grad()`. With `create_graph` the results can be derived again. Throws TapeError where y does not depend on one
+/// of xs.
+template <class T>
+std::vector<Variable<T>> grad(const Variable<T>& y, std::vector<Variable<T>> xs, BackwardOptions options = {});
+
+/// A number for a cell, by which its steps on a tape recognise each other.
+StepOwner new_step_owner() noexcept;
+
+extern template class Tape<float>;
+extern template class Tape<double>;
+
+}  // namespace ebb
