@@ -10,3 +10,8 @@
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/autograd/variable.hpp>
+#include <ebb/core/random.hpp>
+#include <ebb/layers/linear.hpp>
+#include <ebb/layers/module.hpp>
+#include <ebb/layers/recurrent_cells.hpp>
+#include <ebb/layers/recurrent_layers.hpp>

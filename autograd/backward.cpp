@@ -82,6 +82,23 @@ void Backward<T>::pass_on(std::size_t i) const {
 }
 
 template <class T>
+void Backward<T>::split_to_inputs() const {
+    T* const dy = node_.gradient;
+    const bool give_away = !node_.retains_gradient;
+    std::size_t start = 0;
+    for (std::size_t i = 0; i < node_.input_count; ++i) {
+        Node<T>& input = input_node(i);
+        const std::size_t size = input.shape.size();
+        if (give_away && !input.gradient && input.requires_grad)
+            input.gradient = dy + start;  // the pool takes a part back as a buffer of its own
+        else if (input.requires_grad)
+            add_to(target(i), dy + start, size);
+        start += size;
+    }
+    if (give_away) node_.gradient = nullptr;
+}
+
+template <class T>
 void Backward<T>::defer(const Node<T>& parameter, const Share& share) const {
     // A parameter's gradient is needed though nothing has flowed into the node itself: its turn must come.
     tape_.parameters_[parameter.parameter - 1].shares.push_back(share);
@@ -255,13 +272,13 @@ void Tape<T>::run_backward(NodeIndex root, const T* seed, bool retain_graph) {
             continue;
         }
         bool reached = node.gradient != nullptr;
-        for (std::uint16_t k = 1; k < node.output_count; ++k) reached |= this->node(index + k).gradient != nullptr;
+        for (std::uint32_t k = 1; k < node.output_count; ++k) reached |= this->node(index + k).gradient != nullptr;
         if (!reached) continue;
         if (node.operation) {
             Backward<T> pass(*this, index, node);
             node.operation->backward(pass);
         }
-        for (std::uint16_t k = 0; k < node.output_count; ++k) {
+        for (std::uint32_t k = 0; k < node.output_count; ++k) {
             Node<T>& output = this->node(index + k);
             output.freed = !retain_graph && node.operation;
             if (!output.gradient) continue;
@@ -405,7 +422,7 @@ std::vector<Variable<T>> Tape<T>::vjp(std::span<const Variable<T>> roots, std::s
         if (!node.operation) continue;
         dys.assign(node.output_count, {});
         bool reached = false;
-        for (std::uint16_t k = 0; k < node.output_count; ++k) {
+        for (std::uint32_t k = 0; k < node.output_count; ++k) {
             if (index + k <= top) dys[k] = slot(index + k);
             reached |= dys[k].defined();
         }

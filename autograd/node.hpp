@@ -23,8 +23,8 @@ struct Node {
     Shape shape;
     Name name;
     std::uint32_t first_input = 0;  // into the tape's list of inputs
-    std::uint16_t input_count = 0;
-    std::uint16_t output_count = 1;  // an operation with n outputs owns the n - 1 nodes after its own as well
+    std::uint32_t input_count = 0;
+    std::uint32_t output_count = 1;  // an operation with n outputs owns the n - 1 nodes after its own as well
     std::int32_t time_step = -1;
     StepOwner step_owner = 0;
     std::uint32_t parameter = 0;  // 1 + its place among the tape's parameters; 0 for none

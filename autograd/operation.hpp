@@ -6,6 +6,7 @@
 #include <ebb/autograd/variable.hpp>
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace ebb {
@@ -44,6 +45,9 @@ class Backward {
     /// Adds dy itself, of the same size, to the gradient of input i; hands the memory over instead where nobody else
     /// needs it.
     void pass_on(std::size_t i) const;
+
+    /// Hands dy out to the inputs, which stand one after another in it, without a copy where that is possible.
+    void split_to_inputs() const;
 
     /// A product with a parameter is not multiplied out here: the weight's gradient is a sum over all its uses,
     /// dW += delta' x, and its node, whose turn comes after all of them, does the whole sum as one product.
@@ -110,6 +114,16 @@ class Vjp {
     std::vector<Share> shares_;
 };
 
+/// What an operation computes on the way and keeps, by name: the gates of a cell. Rows of numbers in the tape's memory.
+template <class T>
+struct Intermediate {
+    std::string_view name;
+    const T* data;
+    std::size_t rows;
+    std::size_t columns;
+    std::size_t stride;  ///< from row to row
+};
+
 /// How a recorded operation goes back. One constant object per operation and scalar type; what differs from node to
 /// node is in the node and in its saved memory.
 template <class T>
@@ -120,6 +134,11 @@ class Operation {
 
     /// The vector-Jacobian product on variables: the formula as the textbook has it.
     virtual void vjp(Vjp<T>& pass) const = 0;
+
+    /// The named intermediates of a node: none by default.
+    virtual std::vector<Intermediate<T>> intermediates(const Tape<T>& /*tape*/, const Node<T>& /*node*/) const {
+        return {};
+    }
 
     /// Whether it reads a transposed input as it lies in memory (transposed.hpp); else such an input is copied in
     /// order.

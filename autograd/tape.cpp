@@ -212,7 +212,7 @@ typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::s
         node.operation = &operation;
         node.requires_grad = true;
         node.first_input = static_cast<std::uint32_t>(inputs_.size());
-        node.input_count = static_cast<std::uint16_t>(inputs.size());
+        node.input_count = static_cast<std::uint32_t>(inputs.size());
         for (const Variable<T>& input : inputs) inputs_.push_back(input.index_);
     }
     return {node, memory, static_cast<NodeIndex>(node_count_ - 1), node.operation != nullptr};

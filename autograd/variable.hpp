@@ -2,6 +2,7 @@
 
 #include <ebb/autograd/name.hpp>
 #include <ebb/core/array.hpp>
+#include <ebb/core/error.hpp>
 #include <ebb/core/shape.hpp>
 
 #include <cstdint>

@@ -18,7 +18,8 @@ ErrorContext::~ErrorContext() {
 
 std::string with_error_context(std::string message) {
     for (const ErrorContext* context = innermost; context; context = context->outer_) {
-        message += fmt::format("\n  while running {} ({})", context->name_, context->type_);
+        message += context->name_.empty() ? fmt::format("\n  while running {}", context->type_)
+                                          : fmt::format("\n  while running {} ({})", context->name_, context->type_);
         if (context->time_step_ >= 0) message += fmt::format(", time step {}", context->time_step_);
     }
     return message;

@@ -1,0 +1,34 @@
+#include <ebb/autograd/operations/linear_algebra.hpp>
+#include <ebb/autograd/tape.hpp>
+#include <ebb/core/error.hpp>
+#include <ebb/core/random.hpp>
+#include <ebb/layers/linear.hpp>
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace ebb {
+
+template <class T>
+Linear<T>::Linear(const Options& options) : Module<T>("Linear", options.name) {
+    if (options.in_features == 0 || options.out_features == 0)
+        fail<ValueError>(fmt::format("{}: in_features is {}, out_features is {}: expected at least 1 each",
+                                     this->display_name(), options.in_features, options.out_features));
+    const T bound = T(1) / std::sqrt(static_cast<T>(options.in_features));
+    weight =
+        this->register_parameter("weight", uniform<T>(Shape{options.out_features, options.in_features}, -bound, bound));
+    if (options.bias) bias = this->register_parameter("bias", uniform<T>(Shape{options.out_features}, -bound, bound));
+}
+
+template <class T>
+Variable<T> Linear<T>::operator()(const Variable<T>& x) const {
+    const ErrorContext context(this->name(), "Linear");
+    Tape<T>& tape = x.tape();
+    return linear(x, tape.use(weight), bias.defined() ? tape.use(bias) : Variable<T>());
+}
+
+template class Linear<float>;
+template class Linear<double>;
+
+}  // namespace ebb
