@@ -15,3 +15,4 @@
 #include <ebb/layers/module.hpp>
 #include <ebb/layers/recurrent_cells.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
+#include <ebb/inspect/gradient_flow.hpp>

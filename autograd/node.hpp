@@ -31,7 +31,8 @@ struct Node {
     bool requires_grad = false;
     bool retains_gradient = false;
     bool further_output = false;  // belongs to the operation of an earlier node
-    bool probe = false;           // inspect shows it
+    bool probe = false;           // a state that inspect shows, with its gradient
+    bool intermediate = false;    // a gate that inspect shows
     bool transposed = false;      // its value is nullptr until something needs the elements in order (transposed.hpp)
     bool freed = false;           // a backward pass went through it without retain_graph
 };

@@ -23,6 +23,7 @@ enum Input : std::size_t { input_x, input_weight_ih, input_weight_hh, input_h, f
 template <class T>
 struct StepState {
     Variable<T> h, c;
+    std::vector<std::pair<const char*, Variable<T>>> gates;
 };
 
 template <class T>
@@ -36,37 +37,35 @@ StepState<T> elementary_step(CellKind kind, const Variable<T>& x, const Variable
     };
     switch (kind) {
         case CellKind::rnn_tanh:
-            return {formulas::TanhStep::forward(from_x + from_h), {}};
+            return {formulas::TanhStep::forward(from_x + from_h), {}, {}};
         case CellKind::rnn_relu:
-            return {relu(from_x + from_h), {}};
+            return {relu(from_x + from_h), {}, {}};
         case CellKind::lstm: {
             const Variable<T> a = from_x + from_h;
             const auto [i, f, g, o, c_t, h_t] =
                 formulas::LSTMStep::forward(gate(a, 0), gate(a, 1), gate(a, 2), gate(a, 3), c);
-            i.named("input_gate");
-            f.named("forget_gate");
-            g.named("cell_gate");
-            o.named("output_gate");
-            return {h_t, c_t};
+            return {h_t, c_t, {{"input_gate", i}, {"forget_gate", f}, {"cell_gate", g}, {"output_gate", o}}};
         }
         case CellKind::gru: {
             const auto [r, z, n, h_t] =
                 formulas::GRUStep::forward(gate(from_x, 0), gate(from_x, 1), gate(from_x, 2), gate(from_h, 0),
                                            gate(from_h, 1), gate(from_h, 2), h);
-            r.named("reset_gate");
-            z.named("update_gate");
-            n.named("new_gate");
-            return {h_t, {}};
+            return {h_t, {}, {{"reset_gate", r}, {"update_gate", z}, {"new_gate", n}}};
         }
     }
     return {};
 }
 
 template <class T>
-void label(Node<T>& node, Name name, const StepLabels& labels, std::size_t t) {
-    node.name = name;
+void set_step(Node<T>& node, const StepLabels& labels, std::size_t t) {
     node.time_step = labels.first_time_step + static_cast<std::int32_t>(t);
     node.step_owner = labels.owner;
+}
+
+template <class T>
+void label(Node<T>& node, Name name, const StepLabels& labels, std::size_t t) {
+    node.name = name;
+    set_step(node, labels, t);
     node.probe = true;
     node.retains_gradient = node.requires_grad;
 }
@@ -483,6 +482,11 @@ RecurrentResult<T> recurrent_step(CellKind kind, Granularity granularity, const 
                                   const Variable<T>& c, const RecurrentWeights<T>& weights, const StepLabels& labels) {
     if (granularity == Granularity::fused) return fused(kind, x, false, h, c, false, weights, labels);
     const StepState<T> state = elementary_step(kind, x, h, c, weights);
+    for (const auto& [name, gate] : state.gates) {
+        gate.named(name);
+        gate.node().intermediate = true;
+        set_step(gate.node(), labels, 0);
+    }
     label(state.h.node(), labels.h, labels, 0);
     if (state.c.defined()) label(state.c.node(), labels.c, labels, 0);
     return {{}, state.h, state.c};
