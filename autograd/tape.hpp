@@ -8,6 +8,7 @@
 #include <ebb/core/arena.hpp>
 #include <ebb/core/array.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <initializer_list>
 #include <memory>
@@ -110,6 +111,14 @@ class Tape {
         *memory = saved;
         node.saved = memory;
         return *memory;
+    }
+    /// Keeps a copy of `count` values, as `save` does.
+    template <class S>
+    const S* save(const S* values, std::size_t count) {
+        static_assert(std::is_trivially_copyable_v<S>, "the tape's arena runs no destructors");
+        S* const memory = values_.template allocate<S>(count);
+        std::copy_n(values, count, memory);
+        return memory;
     }
     /// Throws TapeError, naming `call`, unless the variable is alive, of this tape and this thread.
     void check(std::string_view call, const Variable<T>& variable) const;

@@ -236,6 +236,11 @@ template <class T>
 Variable<T> softplus(const Variable<T>& x) {
     return detail::apply<formulas::Softplus>(x);
 }
+/// x^2 / 2 near 0, linear beyond delta: the element of huber_loss.
+template <class T>
+Variable<T> huber(const Variable<T>& x, std::type_identity_t<T> delta = T(1)) {
+    return detail::apply<formulas::Huber>(x, delta);
+}
 /// x, held between low and high. Outside of them the gradient is 0.
 template <class T>
 Variable<T> clamp(const Variable<T>& x, std::type_identity_t<T> low, std::type_identity_t<T> high) {

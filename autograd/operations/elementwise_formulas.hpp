@@ -243,6 +243,32 @@ struct Where : Ternary {
     }
 };
 
+// ---- losses, of one element
+// -----------------------------------------------------------------------------------------------
+
+/// Huber 1964; quadratic near 0, linear beyond d. Also right, if odd, for d < 0.
+struct Huber : Binary {
+    static constexpr OperationInfo info{"huber", "y = x^2 / 2 where |x| <= d, else d (|x| - d / 2)",
+                                        "dx = dy min(|x|, d) sign(x); dd = 0 where |x| <= d, else dy (|x| - d)",
+                                        Domain::distinct};
+    static auto forward(const auto& x, const auto& d) {
+        return where(abs(x) <= d, 0.5 * x * x, d * (abs(x) - 0.5 * d));
+    }
+    static auto vjp(const auto& dy, const auto& x, const auto& d, const auto&) {
+        return std::tuple{dy * where(abs(x) <= d, x, where(x < 0, -d, d)), where(abs(x) <= d, 0, dy * (abs(x) - d))};
+    }
+};
+
+/// -t log(p) - (1 - t) log(1 - p) for p = sigmoid(x), without p: no x is too large for it.
+struct BinaryCrossEntropyWithLogits : Binary {
+    static constexpr OperationInfo info{"binary_cross_entropy_with_logits", "y = log(1 + e^x) - t x",
+                                        "dx = dy (sigmoid(x) - t), dt = -dy x"};
+    static auto forward(const auto& x, const auto& t) { return where(x < 0, 0, x) - x * t + log1p(exp(-abs(x))); }
+    static auto vjp(const auto& dy, const auto& x, const auto& t, const auto&) {
+        return std::tuple{dy * (sigmoid(x) - t), -dy * x};
+    }
+};
+
 // ---- comparisons: 1 where true, 0 where false; constants to the tape
 // -----------------------------------------------------
 
@@ -295,6 +321,6 @@ struct FormulaList {
 /// Every elementwise operation.
 using Formulas = FormulaList<Add, Subtract, Multiply, Divide, Power, Negate, Exp, Expm1, Log, Log1p, Sqrt, Square, Abs,
                              Sin, Cos, Erf, Tanh, Sigmoid, Relu, LeakyRelu, Elu, Gelu, Softplus, Maximum, Minimum,
-                             Clamp, Where, Equal, NotEqual, Less, LessEqual>;
+                             Clamp, Where, Equal, NotEqual, Less, LessEqual, Huber, BinaryCrossEntropyWithLogits>;
 
 }  // namespace ebb::formulas

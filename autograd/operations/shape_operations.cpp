@@ -1,3 +1,4 @@
+#include <ebb/autograd/operations/along_axis.hpp>
 #include <ebb/autograd/operations/broadcast.hpp>
 #include <ebb/autograd/operations/elementwise.hpp>
 #include <ebb/autograd/operations/shape_operations.hpp>
@@ -11,18 +12,6 @@
 
 namespace ebb {
 namespace {
-
-/// An array seen along one axis: [outer, extent, inner].
-struct AlongAxis {
-    std::size_t outer = 1;
-    std::size_t extent = 1;
-    std::size_t inner = 1;
-
-    AlongAxis(const Shape& shape, std::size_t axis) : extent(shape[axis]) {
-        for (std::size_t i = 0; i < axis; ++i) outer *= shape[i];
-        for (std::size_t i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
-    }
-};
 
 /// target[o, target_start + e, i] = or += source[o, source_start + e, i] for e < count.
 template <bool add, class T>
