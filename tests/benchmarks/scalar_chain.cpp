@@ -1,15 +1,15 @@
-/// The cost of one scalar operation on the tape, forward and backward: a chain of mul, add and tanh, as the textbook draws it.
-
-#include <ctime>
-
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <vector>
+/// The cost of one scalar operation on the tape, forward and backward: a chain of mul, add and tanh, as the textbook
+/// draws it.
 
 #include <ebb/autograd/grad_mode.hpp>
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
+
+#include <algorithm>
+#include <ctime>
+#include <vector>
+
+#include <fmt/format.h>
 
 namespace {
 
