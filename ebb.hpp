@@ -9,9 +9,17 @@
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/array.hpp>
 #include <ebb/core/error.hpp>
+#include <ebb/core/file.hpp>
 #include <ebb/core/random.hpp>
 #include <ebb/core/shape.hpp>
+#include <ebb/inspect/data_file.hpp>
+#include <ebb/inspect/figure.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
+#include <ebb/inspect/number_text.hpp>
+#include <ebb/inspect/report.hpp>
+#include <ebb/inspect/svg.hpp>
+#include <ebb/inspect/terminal.hpp>
+#include <ebb/inspect/vega_lite.hpp>
 #include <ebb/layers/linear.hpp>
 #include <ebb/layers/module.hpp>
 #include <ebb/layers/recurrent_cells.hpp>

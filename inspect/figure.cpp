@@ -1,0 +1,246 @@
+#include <ebb/core/error.hpp>
+#include <ebb/inspect/figure.hpp>
+#include <ebb/inspect/number_text.hpp>
+#include <ebb/inspect/palette.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace ebb::inspect {
+
+namespace {
+
+void check_axis(const char* call, const std::string& title, const char* which, const Axis& axis) {
+    if (axis.label.empty()) throw ValueError(fmt::format("{}: \"{}\": the {} axis has no label", call, title, which));
+    for (const std::optional<double>& end : {axis.min, axis.max})
+        if (end && !is_drawable(axis, *end))
+            throw ValueError(fmt::format("{}: \"{}\": the {} axis ends at {}: expected a {} number", call, title, which,
+                                         *end, axis.scale == Scale::log ? "finite positive" : "finite"));
+    if (axis.min && axis.max && *axis.min >= *axis.max)
+        throw ValueError(fmt::format("{}: \"{}\": the {} axis goes from {} to {}: expected min below max", call, title,
+                                     which, *axis.min, *axis.max));
+}
+
+void check_series(const char* call, const LineFigure& figure, const std::vector<Series>& group,
+                  std::set<std::string>& names) {
+    for (const Series& series : group) {
+        if (series.name.empty()) throw ValueError(fmt::format("{}: \"{}\": a series has no name", call, figure.title));
+        if (!names.insert(series.name).second)
+            throw ValueError(
+                fmt::format("{}: \"{}\": two series have the name \"{}\"", call, figure.title, series.name));
+        if (series.x.size() != series.y.size())
+            throw ValueError(fmt::format(
+                "{}: \"{}\": series \"{}\" has {} and {}: expected as many x as y", call, figure.title, series.name,
+                counted(series.x.size(), "value of x", "values of x"), counted(series.y.size(), "of y", "of y")));
+        if (series.x.empty())
+            throw ValueError(fmt::format("{}: \"{}\": series \"{}\" is empty", call, figure.title, series.name));
+        for (const double x : series.x)
+            if (!is_drawable(figure.x, x))
+                throw ValueError(fmt::format("{}: \"{}\": series \"{}\" has an x of {}: expected {} numbers", call,
+                                             figure.title, series.name, x,
+                                             figure.x.scale == Scale::log ? "finite positive" : "finite"));
+    }
+}
+
+/// "3 values are 0, 1 is NaN"; empty when everything is drawn.
+std::string left_out_text(const Drawn& drawn) {
+    std::string text;
+    const auto add = [&](std::size_t count, const char* what) {
+        if (count == 0) return;
+        if (text.empty()) {
+            text = fmt::format("{} {} {}", count, count == 1 ? "value is" : "values are", what);
+        } else {
+            text += fmt::format(", {} {} {}", count, count == 1 ? "is" : "are", what);
+        }
+    };
+    add(drawn.zero, "0");
+    add(drawn.negative, "negative");
+    add(drawn.nan, "NaN");
+    add(drawn.infinite, "infinite");
+    return text;
+}
+
+std::string note_from(const std::string& left_out, bool lacks_zero, std::size_t outside) {
+    std::string note;
+    if (!left_out.empty()) note = "Not drawn: " + left_out + (lacks_zero ? " (a log axis has no 0)." : ".");
+    if (outside > 0)
+        note += fmt::format("{}Beyond the ends of the axis: {}.", note.empty() ? "" : " ",
+                            counted(outside, "value", "values"));
+    return note;
+}
+
+}  // namespace
+
+void check(const char* call, const LineFigure& figure) {
+    if (figure.title.empty()) throw ValueError(fmt::format("{}: a figure has no title", call));
+    check_axis(call, figure.title, "x", figure.x);
+    check_axis(call, figure.title, "y", figure.y);
+    if (figure.series.empty() && figure.frames.empty())
+        throw ValueError(
+            fmt::format("{}: \"{}\": the figure is empty: expected at least one series", call, figure.title));
+    std::set<std::string> fixed;
+    check_series(call, figure, figure.series, fixed);
+    std::set<std::string> all_names = fixed;
+    for (std::size_t i = 0; i < figure.frames.size(); ++i) {
+        const Frame& frame = figure.frames[i];
+        if (i > 0 && frame.step <= figure.frames[i - 1].step)
+            throw ValueError(fmt::format("{}: \"{}\": frame {} is of step {}, after step {}: expected rising steps",
+                                         call, figure.title, i, frame.step, figure.frames[i - 1].step));
+        if (frame.series.empty())
+            throw ValueError(fmt::format("{}: \"{}\": frame {} (step {}) is empty: expected at least one series", call,
+                                         figure.title, i, frame.step));
+        std::set<std::string> names = fixed;
+        check_series(call, figure, frame.series, names);
+        all_names.merge(names);
+    }
+    const auto check_likes = [&](const std::vector<Series>& group) {
+        for (const Series& series : group)
+            if (!series.like.empty() && !all_names.contains(series.like))
+                throw ValueError(fmt::format("{}: \"{}\": series \"{}\" is like \"{}\", which the figure does not have",
+                                             call, figure.title, series.name, series.like));
+    };
+    check_likes(figure.series);
+    for (const Frame& frame : figure.frames) check_likes(frame.series);
+}
+
+void check(const char* call, const HeatMap& figure) {
+    if (figure.title.empty()) throw ValueError(fmt::format("{}: a figure has no title", call));
+    check_axis(call, figure.title, "x", figure.x);
+    check_axis(call, figure.title, "y", figure.y);
+    check_axis(call, figure.title, "value", figure.value);
+    if (figure.x_at.empty() || figure.y_at.empty())
+        throw ValueError(fmt::format("{}: \"{}\": the heat map is empty: it has {} and {}", call, figure.title,
+                                     counted(figure.x_at.size(), "column", "columns"),
+                                     counted(figure.y_at.size(), "row", "rows")));
+    if (figure.values.size() != figure.x_at.size() * figure.y_at.size())
+        throw ValueError(fmt::format("{}: \"{}\": {}: expected {} x {} = {}", call, figure.title,
+                                     counted(figure.values.size(), "value", "values"), figure.y_at.size(),
+                                     figure.x_at.size(), figure.x_at.size() * figure.y_at.size()));
+    const auto check_places = [&](const char* which, const Axis& axis, const std::vector<double>& at) {
+        if (axis.scale == Scale::log)
+            throw ValueError(
+                fmt::format("{}: \"{}\": the {} axis of a heat map must be linear", call, figure.title, which));
+        const double gap = at.size() > 1 ? at[1] - at[0] : 1.0;
+        for (std::size_t i = 0; i < at.size(); ++i) {
+            const double expected = at[0] + gap * static_cast<double>(i);
+            if (!std::isfinite(at[i]) || gap <= 0 || std::abs(at[i] - expected) > 1e-6 * gap)
+                throw ValueError(fmt::format("{}: \"{}\": {}[{}] is {}: expected evenly spaced, rising, finite numbers",
+                                             call, figure.title, which, i, at[i]));
+        }
+    };
+    check_places("x", figure.x, figure.x_at);
+    check_places("y", figure.y, figure.y_at);
+}
+
+void check(const char* call, const Table& table) {
+    if (table.title.empty()) throw ValueError(fmt::format("{}: a table has no title", call));
+    if (table.columns.empty() || table.rows.empty())
+        throw ValueError(fmt::format("{}: \"{}\": the table is empty: it has {} and {}", call, table.title,
+                                     counted(table.columns.size(), "column", "columns"),
+                                     counted(table.rows.size(), "row", "rows")));
+    for (std::size_t i = 0; i < table.rows.size(); ++i)
+        if (table.rows[i].size() != table.columns.size())
+            throw ValueError(fmt::format("{}: \"{}\": row {} has {}: expected {}, one for each column", call,
+                                         table.title, i, counted(table.rows[i].size(), "cell", "cells"),
+                                         table.columns.size()));
+}
+
+std::vector<const Series*> series_of(const LineFigure& figure, std::optional<std::size_t> frame) {
+    std::vector<const Series*> all;
+    if (frame && *frame >= figure.frames.size())
+        throw IndexError(fmt::format("\"{}\": frame {} of a figure with {}", figure.title, *frame,
+                                     counted(figure.frames.size(), "frame", "frames")));
+    if (!figure.frames.empty())
+        for (const Series& series : figure.frames[frame.value_or(figure.frames.size() - 1)].series)
+            all.push_back(&series);
+    for (const Series& series : figure.series) all.push_back(&series);
+    return all;
+}
+
+void assign_colours(LineFigure& figure) {
+    std::vector<Series*> all;
+    for (Frame& frame : figure.frames)
+        for (Series& series : frame.series) all.push_back(&series);
+    for (Series& series : figure.series) all.push_back(&series);
+
+    std::map<std::string, std::size_t> by_name;
+    std::set<std::size_t> taken;
+    for (const Series* series : all)
+        if (series->colour) {
+            by_name.emplace(series->name, *series->colour);
+            taken.insert(*series->colour);
+        }
+    std::size_t next = 0;
+    const auto take_next = [&] {
+        while (taken.contains(next)) ++next;
+        taken.insert(next);
+        return next;
+    };
+    // First those that stand for themselves, so that the others find them.
+    for (const bool follows : {false, true})
+        for (Series* series : all) {
+            if (series->like.empty() == follows || series->colour) continue;
+            const auto found = by_name.find(follows ? series->like : series->name);
+            if (found != by_name.end()) {
+                series->colour = found->second;
+                continue;
+            }
+            series->colour = take_next();
+            by_name.emplace(follows ? series->like : series->name, *series->colour);
+        }
+}
+
+std::string axis_title(const Axis& axis) {
+    return axis.unit.empty() ? axis.label : fmt::format("{} ({})", axis.label, axis.unit);
+}
+
+bool is_drawable(const Axis& axis, double value) {
+    return std::isfinite(value) && (axis.scale == Scale::linear || value > 0);
+}
+
+Drawn count_drawn(const Axis& axis, const std::vector<double>& values) {
+    Drawn counts;
+    for (const double value : values) {
+        if (std::isnan(value)) {
+            ++counts.nan;
+        } else if (std::isinf(value)) {
+            ++counts.infinite;
+        } else if (axis.scale == Scale::log && value == 0) {
+            ++counts.zero;
+        } else if (axis.scale == Scale::log && value < 0) {
+            ++counts.negative;
+        } else {
+            counts.low = counts.drawn == 0 ? value : std::min(counts.low, value);
+            counts.high = counts.drawn == 0 ? value : std::max(counts.high, value);
+            ++counts.drawn;
+            if ((axis.min && value < *axis.min) || (axis.max && value > *axis.max)) ++counts.outside;
+        }
+    }
+    return counts;
+}
+
+std::string missing_note(const LineFigure& figure, std::optional<std::size_t> frame) {
+    std::string text;
+    bool lacks_zero = false;
+    std::size_t outside = 0;
+    for (const Series* series : series_of(figure, frame)) {
+        const Drawn counts = count_drawn(figure.y, series->y);
+        lacks_zero = lacks_zero || counts.zero > 0;
+        outside += counts.outside;
+        if (counts.left_out() > 0)
+            text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", series->name, left_out_text(counts));
+    }
+    return note_from(text, lacks_zero, outside);
+}
+
+std::string missing_note(const HeatMap& figure) {
+    const Drawn counts = count_drawn(figure.value, figure.values);
+    // Beyond the ends of the scale a cell takes the colour of the end: it is drawn.
+    return note_from(left_out_text(counts), counts.zero > 0, 0);
+}
+
+}  // namespace ebb::inspect

@@ -1,0 +1,35 @@
+#pragma once
+/// Figures as SVG, for slides and papers, drawn without a browser.
+
+#include <ebb/inspect/figure.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace ebb::inspect {
+
+enum class Theme {
+    automatic,  // light, and dark where the viewer prefers dark and reads CSS
+    light,
+    dark,
+    page,  // within a page, which gives it title, background and, by its style sheet, colours
+};
+
+struct SvgOptions {
+    std::size_t width = 720;  // in px, at least 240
+    std::size_t height = 400;
+    Theme theme = Theme::automatic;
+    std::optional<std::size_t> frame = {};  // which stop of the slider; the last one where not given
+};
+
+/// One `<svg>` element, well-formed XML. Throws ValueError for an empty figure or a picture too small to hold it, and
+/// IndexError for a frame that the figure does not have.
+std::string to_svg(const LineFigure& figure, const SvgOptions& options = {});
+std::string to_svg(const HeatMap& figure, const SvgOptions& options = {});
+
+/// Writes the picture, atomically. Throws FileError where it cannot.
+void save_svg(const std::string& path, const LineFigure& figure, const SvgOptions& options = {});
+void save_svg(const std::string& path, const HeatMap& figure, const SvgOptions& options = {});
+
+}  // namespace ebb::inspect

@@ -1,0 +1,231 @@
+#include <ebb/core/error.hpp>
+#include <ebb/inspect/figure.hpp>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace ebb;
+using namespace ebb::inspect;
+
+namespace {
+
+LineFigure two_lines() {
+    LineFigure figure;
+    figure.title = "norms";
+    figure.x = {.label = "t"};
+    figure.y = {.label = "norm", .unit = {}, .scale = Scale::log};
+    figure.series = {{"tanh", {1, 2, 3}, {0.1, 0.2, 0.3}}, {"LSTM", {1, 2, 3}, {0.4, 0.5, 0.6}}};
+    return figure;
+}
+
+HeatMap small_map() {
+    HeatMap map;
+    map.title = "map";
+    map.x = {.label = "t"};
+    map.y = {.label = "unit"};
+    map.value = {.label = "gradient", .unit = {}, .scale = Scale::log};
+    map.x_at = {1, 2, 3};
+    map.y_at = {0, 1};
+    map.values = {1, 2, 3, 4, 5, 6};
+    return map;
+}
+
+Table small_table() {
+    return {.title = "cells",
+            .caption = {},
+            .columns = {{"cell"}, {"loss", "bits"}},
+            .rows = {{"tanh", 2.5}, {"LSTM", 1.5}}};
+}
+
+}  // namespace
+
+TEST_CASE("figures and tables with something to draw pass") {
+    CHECK_NOTHROW(check("draw", two_lines()));
+    CHECK_NOTHROW(check("draw", small_map()));
+    CHECK_NOTHROW(check("draw", small_table()));
+}
+
+TEST_CASE("a line figure without a title, a label or a series is refused") {
+    LineFigure figure = two_lines();
+    figure.title = "";
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: a figure has no title", ValueError);
+    figure = two_lines();
+    figure.x.label = "";
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"norms\": the x axis has no label", ValueError);
+    figure = two_lines();
+    figure.series.clear();
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"norms\": the figure is empty: expected at least one series",
+                         ValueError);
+    figure = two_lines();
+    figure.series[0].name = "";
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"norms\": a series has no name", ValueError);
+}
+
+TEST_CASE("a series must be as long in x as in y, and not empty") {
+    LineFigure figure = two_lines();
+    figure.series[1].y.pop_back();
+    CHECK_THROWS_WITH_AS(check("draw", figure),
+                         "draw: \"norms\": series \"LSTM\" has 3 values of x and 2 of y: expected as many x as y",
+                         ValueError);
+    figure = two_lines();
+    figure.series[1].x.clear();
+    figure.series[1].y.clear();
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"norms\": series \"LSTM\" is empty", ValueError);
+}
+
+TEST_CASE("x must be numbers that its axis can show") {
+    LineFigure figure = two_lines();
+    figure.series[0].x[1] = NAN;
+    CHECK_THROWS_WITH_AS(check("draw", figure),
+                         "draw: \"norms\": series \"tanh\" has an x of nan: expected finite numbers", ValueError);
+    figure = two_lines();
+    figure.x.scale = Scale::log;
+    figure.series[0].x[0] = 0;
+    CHECK_THROWS_WITH_AS(check("draw", figure),
+                         "draw: \"norms\": series \"tanh\" has an x of 0: expected finite positive numbers",
+                         ValueError);
+}
+
+TEST_CASE("names must differ, and `like` must name a series") {
+    LineFigure figure = two_lines();
+    figure.series[1].name = "tanh";
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"norms\": two series have the name \"tanh\"", ValueError);
+    figure = two_lines();
+    figure.series[1].like = "GRU";
+    CHECK_THROWS_WITH_AS(check("draw", figure),
+                         "draw: \"norms\": series \"LSTM\" is like \"GRU\", which the figure does not have",
+                         ValueError);
+}
+
+TEST_CASE("frames go by rising step, and none is empty") {
+    LineFigure figure = two_lines();
+    figure.frames = {{10, {{"GRU", {1}, {1}}}}, {10, {{"GRU", {1}, {1}}}}};
+    CHECK_THROWS_WITH_AS(check("draw", figure),
+                         "draw: \"norms\": frame 1 is of step 10, after step 10: expected rising steps", ValueError);
+    figure.frames[1].step = 20;
+    CHECK_NOTHROW(check("draw", figure));
+    figure.frames[1].series[0].name = "tanh";
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"norms\": two series have the name \"tanh\"", ValueError);
+    figure.frames[1].series.clear();
+    CHECK_THROWS_WITH_AS(check("draw", figure),
+                         "draw: \"norms\": frame 1 (step 20) is empty: expected at least one series", ValueError);
+}
+
+TEST_CASE("the ends of an axis must fit its scale and each other") {
+    LineFigure figure = two_lines();
+    figure.y.min = 0;
+    CHECK_THROWS_WITH_AS(check("draw", figure),
+                         "draw: \"norms\": the y axis ends at 0: expected a finite positive number", ValueError);
+    figure.y.min = 2;
+    figure.y.max = 1;
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"norms\": the y axis goes from 2 to 1: expected min below max",
+                         ValueError);
+}
+
+TEST_CASE("a heat map needs a value for each cell, and even places") {
+    HeatMap map = small_map();
+    map.values.pop_back();
+    CHECK_THROWS_WITH_AS(check("draw", map), "draw: \"map\": 5 values: expected 2 x 3 = 6", ValueError);
+    map = small_map();
+    map.y_at.clear();
+    CHECK_THROWS_WITH_AS(check("draw", map), "draw: \"map\": the heat map is empty: it has 3 columns and 0 rows",
+                         ValueError);
+    map = small_map();
+    map.x_at = {1, 2, 4};
+    CHECK_THROWS_WITH_AS(check("draw", map), "draw: \"map\": x[2] is 4: expected evenly spaced, rising, finite numbers",
+                         ValueError);
+    map = small_map();
+    map.y.scale = Scale::log;
+    CHECK_THROWS_WITH_AS(check("draw", map), "draw: \"map\": the y axis of a heat map must be linear", ValueError);
+}
+
+TEST_CASE("a table needs columns, rows, and a cell for each") {
+    Table table = small_table();
+    table.rows.clear();
+    CHECK_THROWS_WITH_AS(check("save", table), "save: \"cells\": the table is empty: it has 2 columns and 0 rows",
+                         ValueError);
+    table = small_table();
+    table.rows[1].pop_back();
+    CHECK_THROWS_WITH_AS(check("save", table), "save: \"cells\": row 1 has 1 cell: expected 2, one for each column",
+                         ValueError);
+    table.title = "";
+    CHECK_THROWS_WITH_AS(check("save", table), "save: a table has no title", ValueError);
+}
+
+TEST_CASE("a still picture has the series of its frame and those of all frames") {
+    LineFigure figure = two_lines();
+    figure.frames = {{0, {{"GRU", {1}, {1}}}}, {10, {{"GRU", {1}, {2}}}}};
+    const auto last = series_of(figure);
+    REQUIRE(last.size() == 3);
+    CHECK(last[0]->y == std::vector<double>{2});
+    CHECK(last[1]->name == "tanh");
+    CHECK(series_of(figure, 0)[0]->y == std::vector<double>{1});
+    CHECK_THROWS_WITH_AS(series_of(figure, 2), "\"norms\": frame 2 of a figure with 2 frames", IndexError);
+}
+
+TEST_CASE("colours go by name, through all frames") {
+    LineFigure figure = two_lines();
+    figure.frames = {{0, {{"GRU", {1}, {1}}, {"GRU before", {1}, {1}, LineStyle::reference, "GRU"}}},
+                     {1, {{"minimal", {1}, {1}}, {"GRU", {1}, {1}}}}};
+    figure.series[1].colour = 0;
+    assign_colours(figure);
+    CHECK(figure.series[1].colour == 0);
+    CHECK(figure.frames[0].series[0].colour == 1);
+    CHECK(figure.frames[0].series[1].colour == 1);  // like GRU
+    CHECK(figure.frames[1].series[0].colour == 2);
+    CHECK(figure.frames[1].series[1].colour == 1);
+    CHECK(figure.series[0].colour == 3);
+}
+
+TEST_CASE("units stand in brackets after the label") {
+    CHECK(axis_title({.label = "loss", .unit = "bits"}) == "loss (bits)");
+    CHECK(axis_title({.label = "t"}) == "t");
+}
+
+TEST_CASE("what an axis cannot show is counted by kind") {
+    const Axis log{.label = "y", .unit = {}, .scale = Scale::log, .min = 0.01, .max = {}, .reversed = false};
+    const Drawn counts = count_drawn(log, {0, -0.0, -1, NAN, INFINITY, -INFINITY, 0.001, 1, 5});
+    CHECK(counts.zero == 2);
+    CHECK(counts.negative == 1);
+    CHECK(counts.nan == 1);
+    CHECK(counts.infinite == 2);
+    CHECK(counts.outside == 1);
+    CHECK(counts.drawn == 3);
+    CHECK(counts.low == 0.001);
+    CHECK(counts.high == 5);
+    const Axis linear{.label = "y"};
+    CHECK(count_drawn(linear, {0, -1, NAN}).left_out() == 1);
+    CHECK(is_drawable(log, std::numeric_limits<double>::denorm_min()));
+    CHECK_FALSE(is_drawable(log, 0));
+    CHECK(is_drawable(linear, 0));
+}
+
+TEST_CASE("a figure says what it does not draw") {
+    LineFigure figure = two_lines();
+    CHECK(missing_note(figure).empty());
+    figure.series[0].y = {0, 0, NAN};
+    CHECK(missing_note(figure) == "Not drawn: tanh: 2 values are 0, 1 is NaN (a log axis has no 0).");
+    figure.series[1].y = {INFINITY, 0.1, 0.001};
+    figure.y.min = 0.01;
+    CHECK(missing_note(figure) ==
+          "Not drawn: tanh: 2 values are 0, 1 is NaN; LSTM: 1 value is infinite (a log axis has no 0). "
+          "Beyond the ends of the axis: 1 value.");
+    figure = two_lines();
+    figure.y.scale = Scale::linear;
+    figure.series[0].y = {0, -1, NAN};
+    CHECK(missing_note(figure) == "Not drawn: tanh: 1 value is NaN.");
+    HeatMap map = small_map();
+    map.values[0] = -1;
+    CHECK(missing_note(map) == "Not drawn: 1 value is negative.");
+}
+
+TEST_CASE("a note is that of its frame") {
+    LineFigure figure = two_lines();
+    figure.frames = {{0, {{"GRU", {1}, {0}}}}, {10, {{"GRU", {1}, {2}}}}};
+    CHECK(missing_note(figure, 0) == "Not drawn: GRU: 1 value is 0 (a log axis has no 0).");
+    CHECK(missing_note(figure, 1).empty());
+}
