@@ -17,7 +17,8 @@ if(WAY STREQUAL "installed")
     step(${CMAKE_COMMAND} --install "${EBB_BUILD}" --prefix "${WORK}/prefix")
     list(APPEND options "-DCMAKE_PREFIX_PATH=${WORK}/prefix")
 else()
-    list(APPEND options "-DEBB_SOURCE=${EBB_SOURCE}")
+    # Without npm's part of the report: the outside project is about Ebb's own sources.
+    list(APPEND options "-DEBB_SOURCE=${EBB_SOURCE}" -DEBB_INTERACTIVE_REPORT=OFF)
 endif()
 step(${CMAKE_COMMAND} -S "${CMAKE_CURRENT_LIST_DIR}/project" -B "${build}" -G Ninja -DCMAKE_BUILD_TYPE=Debug
      "-DCMAKE_CXX_COMPILER=${COMPILER}" "-DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}" ${options})

@@ -1,0 +1,441 @@
+#include <ebb/core/error.hpp>
+#include <ebb/core/file.hpp>
+#include <ebb/inspect/data_file.hpp>
+#include <ebb/inspect/number_text.hpp>
+#include <ebb/inspect/palette.hpp>
+#include <ebb/inspect/report.hpp>
+#include <ebb/inspect/svg.hpp>
+#include <ebb/inspect/vega_lite.hpp>
+#include <ebb/inspect/web_files.hpp>
+#include <ebb/inspect/wide_table.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace ebb::inspect {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+/// JSON for a script element: `</script>` and `<!--` would end it or change how it is read.
+std::string script_json(const json& value) {
+    const std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
+    std::string safe;
+    safe.reserve(text.size());
+    for (const char c : text) {
+        if (c == '<')
+            safe += "\\u003c";
+        else
+            safe += c;
+    }
+    return safe;
+}
+
+/// Replaces each {{name}} of the template, once: what is put in is not looked at again.
+std::string filled(std::string_view page, const std::vector<std::pair<std::string_view, std::string>>& parts) {
+    std::string out;
+    while (true) {
+        const std::size_t open = page.find("{{");
+        out += page.substr(0, open);
+        if (open == std::string_view::npos) return out;
+        const std::size_t close = page.find("}}", open);
+        const std::string_view name = page.substr(open + 2, close - open - 2);
+        for (const auto& [part, text] : parts)
+            if (part == name) out += text;
+        page.remove_prefix(close + 2);
+    }
+}
+
+std::string paragraphs(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find("\n\n"), text.size());
+        const std::string_view paragraph = text.substr(0, end);
+        if (paragraph.find_first_not_of(" \t\r\n") != std::string_view::npos)
+            out += fmt::format("<p>{}</p>\n", escape_markup(paragraph));
+        text.remove_prefix(std::min(end + 2, text.size()));
+    }
+    return out;
+}
+
+std::string heading(const std::string& id, const std::string& title, const std::string& tools) {
+    return fmt::format("<div class=\"head\"><h2 id=\"{}-title\"><a href=\"#{}\">{}</a></h2>{}</div>\n", id, id,
+                       escape_markup(title), tools);
+}
+
+std::string button(std::string_view action, std::string_view text, const std::string& label) {
+    return fmt::format("<button type=\"button\" data-do=\"{}\" aria-label=\"{}\" title=\"{}\">{}</button>", action,
+                       label, label, text);
+}
+
+std::string figure_tools(const std::string& title) {
+    const std::string name = escape_markup(title);
+    std::string tools = "<div class=\"tools\" role=\"group\" aria-label=\"Download\">";
+    tools += button("svg", "SVG", "Download as SVG: " + name);
+    tools += button("png", "PNG", "Download as PNG: " + name);
+    tools += button("csv", "CSV", "Download the data as CSV: " + name);
+    tools += button("enlarge", "⤢", "Fill the screen: " + name);
+    return tools + "</div>";
+}
+
+std::string slider(const std::string& id, const LineFigure& figure) {
+    if (figure.frames.size() < 2) return {};
+    const std::size_t last = figure.frames.size() - 1;
+    const auto step_text = [&](std::size_t i) { return format_integer(static_cast<double>(figure.frames[i].step)); };
+    return fmt::format(
+        "<div class=\"slider\"><button type=\"button\" data-do=\"play\" aria-label=\"Play\" aria-pressed=\"false\">"
+        "<span class=\"play-mark\"></span></button>"
+        "<label for=\"{0}-step\">{1}</label>"
+        "<input type=\"range\" id=\"{0}-step\" min=\"0\" max=\"{2}\" step=\"1\" value=\"{2}\" aria-valuetext=\"{3}\">"
+        "<output for=\"{0}-step\">{3}</output></div>\n",
+        id, escape_markup(figure.frame_label), last, step_text(last));
+}
+
+std::string caption_of(const std::string& caption) {
+    return caption.empty() ? std::string{} : fmt::format("<p class=\"caption\">{}</p>\n", escape_markup(caption));
+}
+
+SvgOptions still_options(Width width) {
+    SvgOptions options;
+    options.theme = Theme::page;
+    if (width == Width::half) {
+        options.width = 560;
+        options.height = 360;
+    } else {
+        options.width = 1040;
+        options.height = 460;
+    }
+    return options;
+}
+
+template <class Figure>
+std::string figure_html(const std::string& id, const Figure& figure, Width width, const std::string& controls) {
+    return fmt::format("<section class=\"figure {}\" id=\"{}\" aria-labelledby=\"{}-title\">\n",
+                       width == Width::half ? "half" : "full", id, id) +
+           heading(id, figure.title, figure_tools(figure.title)) + controls +
+           "<div class=\"legend\" role=\"group\" aria-label=\"Lines\"></div>\n" +
+           fmt::format("<div class=\"plot\" role=\"img\" aria-label=\"{}\"></div>\n<div class=\"still\">{}</div>\n",
+                       escape_markup(figure.title + ". " + figure.caption), to_svg(figure, still_options(width))) +
+           "<p class=\"note\" aria-live=\"polite\"></p>\n" + caption_of(figure.caption) + "</section>\n";
+}
+
+bool is_whole_column(const Table& table, std::size_t column) {
+    return std::all_of(table.rows.begin(), table.rows.end(), [&](const std::vector<Cell>& row) {
+        const double* value = std::get_if<double>(&row[column]);
+        return value == nullptr || (std::trunc(*value) == *value && std::abs(*value) < 1e15);
+    });
+}
+
+std::string table_html(const std::string& id, const Table& table) {
+    std::string out = fmt::format("<section class=\"table full\" id=\"{}\" aria-labelledby=\"{}-title\">\n", id, id);
+    const std::string label = "Download the data as CSV: " + escape_markup(table.title);
+    out += heading(id, table.title, "<div class=\"tools\">" + button("csv", "CSV", label) + "</div>");
+    out += fmt::format(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"{}-title\"><table>\n<thead><tr>", id);
+    std::vector<bool> whole;
+    std::vector<bool> numeric;
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+        whole.push_back(is_whole_column(table, i));
+        numeric.push_back(std::any_of(table.rows.begin(), table.rows.end(), [&](const std::vector<Cell>& row) {
+            return std::holds_alternative<double>(row[i]);
+        }));
+        const Column& column = table.columns[i];
+        out += fmt::format("<th scope=\"col\"{}>{}{}</th>", numeric[i] ? " class=\"number\"" : "",
+                           escape_markup(column.header),
+                           column.unit.empty() ? "" : fmt::format(" <span>{}</span>", escape_markup(column.unit)));
+    }
+    out += "</tr></thead>\n<tbody>\n";
+    for (const std::vector<Cell>& row : table.rows) {
+        out += "<tr>";
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            std::string text;
+            if (const double* value = std::get_if<double>(&row[i]))
+                text = whole[i] ? format_integer(*value) : format_number(*value, table.columns[i].digits);
+            else
+                text = escape_markup(std::get<std::string>(row[i]));
+            // The first column names its row.
+            const bool names_row = i == 0;
+            out += fmt::format("<{0}{1}>{2}</{3}>", names_row ? "th scope=\"row\"" : "td",
+                               numeric[i] ? " class=\"number\"" : "", text, names_row ? "th" : "td");
+        }
+        out += "</tr>\n";
+    }
+    return out + "</tbody></table></div>\n" + caption_of(table.caption) + "</section>\n";
+}
+
+/// What report.js needs to know of a figure.
+json line_data(const std::string& id, const LineFigure& figure) {
+    json series = json::array();
+    json header = json::array();
+    if (!figure.frames.empty()) header.push_back(figure.frame_label);
+    header.push_back(axis_title(figure.x));
+    for (const Series* column : wide_table(figure).columns) {
+        const LineColour colour = line_colour(column->colour.value_or(0));
+        series.push_back({{"name", column->name},
+                          {"light", colour.light},
+                          {"dark", colour.dark},
+                          {"reference", column->style == LineStyle::reference},
+                          {"like", column->like}});
+        header.push_back(column->name);
+    }
+    json steps = json::array();
+    json notes = json::array();
+    for (std::size_t i = 0; i < figure.frames.size(); ++i) {
+        steps.push_back(figure.frames[i].step);
+        notes.push_back(missing_note(figure, i));
+    }
+    if (figure.frames.empty()) notes.push_back(missing_note(figure));
+    return {{"id", id},
+            {"kind", "lines"},
+            {"title", figure.title},
+            {"x", axis_title(figure.x)},
+            {"series", series},
+            {"header", header},
+            {"steps", steps},
+            {"stepLabel", figure.frame_label},
+            {"referenceLabel", figure.reference_label},
+            {"notes", notes},
+            {"spec", json::parse(to_vega_lite(figure))}};
+}
+
+json map_data(const std::string& id, const HeatMap& figure) {
+    return {{"id", id},
+            {"kind", "map"},
+            {"title", figure.title},
+            {"x", axis_title(figure.x)},
+            {"y", axis_title(figure.y)},
+            {"value", axis_title(figure.value)},
+            {"header", {axis_title(figure.x), axis_title(figure.y), axis_title(figure.value)}},
+            {"notes", {missing_note(figure)}},
+            {"spec", json::parse(to_vega_lite(figure))}};
+}
+
+void make_folder(const char* call, const std::string& folder) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error || !std::filesystem::is_directory(folder))
+        throw FileError(fmt::format("{}: cannot make the folder {}: {}", call, folder,
+                                    error ? error.message() : "something else has its name"));
+}
+
+std::string path_in(const std::string& folder, const std::string& name) {
+    return (std::filesystem::path(folder) / name).string();
+}
+
+}  // namespace
+
+Report::Report(std::string title, std::string subtitle) : title_(std::move(title)), subtitle_(std::move(subtitle)) {
+    if (title_.empty()) throw ValueError("Report: the title is empty");
+}
+
+Report& Report::add_fact(std::string label, std::string value, std::string detail) {
+    if (label.empty() || value.empty())
+        throw ValueError(fmt::format("Report::add_fact: the {} is empty", label.empty() ? "label" : "value"));
+    facts_.push_back({std::move(label), std::move(value), std::move(detail)});
+    return *this;
+}
+
+Report& Report::add_text(std::string title, std::string text) {
+    if (title.empty() && text.empty()) throw ValueError("Report::add_text: title and text are empty");
+    std::string id = new_id(title);
+    sections_.push_back({std::move(id), Text{std::move(title), std::move(text)}});
+    return *this;
+}
+
+Report& Report::add(LineFigure figure, Width width) {
+    check("Report::add", figure);
+    share_colours(figure);
+    std::string id = new_id(figure.title);
+    sections_.push_back({std::move(id), std::move(figure), width});
+    return *this;
+}
+
+Report& Report::add(HeatMap figure, Width width) {
+    check("Report::add", figure);
+    std::string id = new_id(figure.title);
+    sections_.push_back({std::move(id), std::move(figure), width});
+    return *this;
+}
+
+Report& Report::add(Table table) {
+    check("Report::add", table);
+    std::string id = new_id(table.title);
+    sections_.push_back({std::move(id), std::move(table)});
+    return *this;
+}
+
+std::string Report::new_id(const std::string& title) const {
+    const auto is_taken = [&](const std::string& id) {
+        return id == "overview" || id.rfind("ebb-", 0) == 0 ||
+               std::any_of(sections_.begin(), sections_.end(),
+                           [&](const Section& section) { return section.id == id; });
+    };
+    std::string id = slug(title);
+    if (id.empty()) id = "section";
+    const std::string stem = id;
+    for (std::size_t number = 2; is_taken(id); ++number) id = fmt::format("{}-{}", stem, number);
+    return id;
+}
+
+std::size_t Report::least_used_colour(const std::set<std::size_t>& taken) const {
+    std::size_t choice = 0;
+    while (taken.contains(choice)) ++choice;
+    const auto uses = [&](std::size_t colour) {
+        const auto found = figures_with_colour_.find(colour);
+        return found == figures_with_colour_.end() ? 0 : found->second;
+    };
+    for (std::size_t colour = 0; colour < line_colours.size(); ++colour)
+        if (!taken.contains(colour) && uses(colour) < uses(choice)) choice = colour;
+    return choice;
+}
+
+void Report::share_colours(LineFigure& figure) {
+    std::vector<Series*> own;  // those that have a name of their own in the legend
+    const auto collect = [&](std::vector<Series>& group) {
+        for (Series& series : group)
+            if (series.like.empty()) own.push_back(&series);
+    };
+    for (Frame& frame : figure.frames) collect(frame.series);
+    collect(figure.series);
+
+    std::set<std::size_t> here;
+    for (Series* series : own) {
+        const auto known = colours_.find(series->name);
+        if (!series->colour && known != colours_.end()) series->colour = known->second;
+        if (series->colour) here.insert(*series->colour);
+    }
+    for (Series* series : own) {
+        if (!series->colour) {
+            const auto known = colours_.find(series->name);
+            series->colour = known != colours_.end() ? known->second : least_used_colour(here);
+        }
+        here.insert(*series->colour);
+        colours_.emplace(series->name, *series->colour);
+    }
+    for (const std::size_t colour : here) ++figures_with_colour_[colour];
+    assign_colours(figure);
+}
+
+std::string Report::html() const {
+    if (sections_.empty() && facts_.empty())
+        throw ValueError(fmt::format(
+            "Report::html: \"{}\": the report is empty: expected at least one figure, table or text", title_));
+    std::string overview;
+    if (!facts_.empty()) {
+        overview = "<dl class=\"facts\" id=\"overview\">\n";
+        for (const Fact& fact : facts_) {
+            overview += fmt::format(
+                "<div><dt>{}</dt><dd>{}{}</dd></div>\n", escape_markup(fact.label), escape_markup(fact.value),
+                fact.detail.empty() ? "" : fmt::format(" <small>{}</small>", escape_markup(fact.detail)));
+        }
+        overview += "</dl>\n";
+    }
+
+    std::string contents;
+    std::string body;
+    json data = json::array();
+    for (const Section& section : sections_) {
+        const std::string& id = section.id;
+        std::string title;
+        if (const auto* text = std::get_if<Text>(&section.content)) {
+            title = text->title;
+            body += fmt::format("<section class=\"text full\" id=\"{}\">\n", id);
+            if (!title.empty()) body += heading(id, title, "");
+            body += paragraphs(text->text) + "</section>\n";
+        } else if (const auto* lines = std::get_if<LineFigure>(&section.content)) {
+            title = lines->title;
+            body += figure_html(id, *lines, section.width, slider(id, *lines));
+            data.push_back(line_data(id, *lines));
+        } else if (const auto* map = std::get_if<HeatMap>(&section.content)) {
+            title = map->title;
+            body += figure_html(id, *map, section.width, "");
+            data.push_back(map_data(id, *map));
+        } else {
+            const auto& table = std::get<Table>(section.content);
+            title = table.title;
+            body += table_html(id, table);
+            data.push_back({{"id", id}, {"kind", "table"}, {"title", title}, {"csv", to_csv(table)}});
+        }
+        if (!title.empty()) contents += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", id, escape_markup(title));
+    }
+
+    const auto script = [](std::string_view text) {
+        return text.empty() ? std::string{} : fmt::format("<script>{}</script>\n", text);
+    };
+    std::string credits = "<p>Made with Ebb";
+    credits += interactive() ? ", drawn by Vega and Vega-Lite.</p>\n<details><summary>Licences</summary><pre>" +
+                                   escape_markup(web::licences) + "</pre></details>\n"
+                             : ".</p>\n";
+    return filled(
+        web::page_template,
+        {{"title", escape_markup(title_)},
+         {"subtitle", subtitle_.empty() ? "" : fmt::format("<p class=\"subtitle\">{}</p>", escape_markup(subtitle_))},
+         {"style", std::string{web::style}},
+         {"overview", overview},
+         {"contents", sections_.size() < 2 ? "" : "<nav aria-label=\"Contents\"><ul>\n" + contents + "</ul></nav>"},
+         {"body", body},
+         {"static", interactive() ? ""
+                                  : fmt::format("<p class=\"why-static\">The figures are still pictures. {}</p>",
+                                                escape_markup(why_static()))},
+         {"credits", credits},
+         {"data", script_json(data)},
+         {"vega", script(web::vega) + script(web::vega_lite)},
+         {"script", std::string{web::script}}});
+}
+
+void Report::save(const std::string& path) const {
+    write_file_atomically(path, html());
+}
+
+std::vector<std::string> Report::save_svg(const std::string& folder) const {
+    make_folder("Report::save_svg", folder);
+    std::vector<std::string> paths;
+    for (const Section& section : sections_) {
+        const std::string path = path_in(folder, section.id + ".svg");
+        if (const auto* lines = std::get_if<LineFigure>(&section.content))
+            inspect::save_svg(path, *lines);
+        else if (const auto* map = std::get_if<HeatMap>(&section.content))
+            inspect::save_svg(path, *map);
+        else
+            continue;
+        paths.push_back(path);
+    }
+    return paths;
+}
+
+std::vector<std::string> Report::save_data(const std::string& folder) const {
+    make_folder("Report::save_data", folder);
+    std::vector<std::string> paths;
+    const auto save_both = [&](const std::string& id, const auto& content) {
+        paths.push_back(path_in(folder, id + ".csv"));
+        save_csv(paths.back(), content);
+        paths.push_back(path_in(folder, id + ".json"));
+        save_json(paths.back(), content);
+    };
+    for (const Section& section : sections_) {
+        if (const auto* lines = std::get_if<LineFigure>(&section.content))
+            save_both(section.id, *lines);
+        else if (const auto* map = std::get_if<HeatMap>(&section.content))
+            save_both(section.id, *map);
+        else if (const auto* table = std::get_if<Table>(&section.content))
+            save_both(section.id, *table);
+    }
+    return paths;
+}
+
+bool Report::interactive() {
+    return !web::vega.empty() && !web::vega_lite.empty();
+}
+
+std::string_view Report::why_static() {
+    return web::why_static;
+}
+
+}  // namespace ebb::inspect

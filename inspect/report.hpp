@@ -1,0 +1,87 @@
+#pragma once
+/// Figures, tables and words bound into one page that a browser opens without a network.
+
+#include <ebb/inspect/figure.hpp>
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace ebb::inspect {
+
+/// How much of the page's width a figure takes. Two halves stand side by side where the screen is wide.
+enum class Width { full, half };
+
+/// A report: `report.add(figure)` in the order of reading, then `report.save("report.html")`.
+///
+/// The page is one file that asks for no other. Its figures have sliders, values under the pointer and downloads where
+/// Ebb was built with Vega (interactive()); otherwise, on paper, and where scripts are off, it shows the same figures
+/// as still pictures. A series keeps its colour through all figures: the colours go by name.
+class Report {
+  public:
+    /// Throws ValueError for an empty title.
+    explicit Report(std::string title, std::string subtitle = {});
+
+    /// A card of the overview at the top: "half-life of the gradient, tanh", "3.0 steps", "e^(−0.23) a step".
+    /// Throws ValueError for an empty label or value.
+    Report& add_fact(std::string label, std::string value, std::string detail = {});
+
+    /// A heading and paragraphs, which empty lines part. Throws ValueError when both are empty.
+    Report& add_text(std::string title, std::string text);
+
+    /// These throw ValueError for an empty figure or table, as check() says.
+    Report& add(LineFigure figure, Width width = Width::full);
+    Report& add(HeatMap figure, Width width = Width::full);
+    Report& add(Table table);
+
+    /// The page. Throws ValueError for a report without a figure, table, text or fact.
+    std::string html() const;
+
+    /// Writes the page, atomically. Throws as html() does, and FileError where it cannot write.
+    void save(const std::string& path) const;
+
+    /// Writes each figure into `folder` as an SVG file named after its title. Gives the paths.
+    std::vector<std::string> save_svg(const std::string& folder) const;
+
+    /// Writes the numbers of each figure and table into `folder` as a CSV and a JSON file. Gives the paths.
+    std::vector<std::string> save_data(const std::string& folder) const;
+
+    /// True when Ebb was built with Vega.
+    static bool interactive();
+    /// Why it was not; empty when it was.
+    static std::string_view why_static();
+
+  private:
+    struct Fact {
+        std::string label;
+        std::string value;
+        std::string detail;
+    };
+    struct Text {
+        std::string title;
+        std::string text;
+    };
+    struct Section {
+        std::string id;  // its anchor, and the name of its files
+        std::variant<Text, LineFigure, HeatMap, Table> content;
+        Width width = Width::full;
+    };
+
+    std::string new_id(const std::string& title) const;
+    /// The colour that the fewest figures have so far, and none of `taken`.
+    std::size_t least_used_colour(const std::set<std::size_t>& taken) const;
+    void share_colours(LineFigure& figure);
+
+    std::string title_;
+    std::string subtitle_;
+    std::vector<Fact> facts_;
+    std::vector<Section> sections_;
+    std::map<std::string, std::size_t> colours_;  // of series by name
+    std::map<std::size_t, std::size_t> figures_with_colour_;
+};
+
+}  // namespace ebb::inspect
