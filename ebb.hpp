@@ -24,7 +24,12 @@
 #include <ebb/layers/module.hpp>
 #include <ebb/layers/recurrent_cells.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
+#include <ebb/optim/adagrad.hpp>
 #include <ebb/optim/adam.hpp>
 #include <ebb/optim/clip.hpp>
 #include <ebb/optim/optimizer.hpp>
+#include <ebb/optim/progress_bar.hpp>
+#include <ebb/optim/rmsprop.hpp>
+#include <ebb/optim/schedules.hpp>
 #include <ebb/optim/sgd.hpp>
+#include <ebb/optim/training.hpp>

@@ -8,7 +8,7 @@ namespace ebb {
 
 namespace {
 
-std::vector<const char*> slots(const SgdOptions& options) {
+std::vector<const char*> slots(const SGDOptions& options) {
     detail::check_not_negative("SGD", "momentum", options.momentum);
     detail::check_not_negative("SGD", "weight_decay", options.weight_decay);
     if (!(options.dampening >= 0 && options.dampening <= 1))
@@ -25,7 +25,7 @@ std::vector<const char*> slots(const SgdOptions& options) {
 }  // namespace
 
 template <class T>
-SGD<T>::SGD(const std::vector<Parameter<T>>& parameters, SgdOptions options)
+SGD<T>::SGD(const std::vector<Parameter<T>>& parameters, SGDOptions options)
     : Optimizer<T>("SGD", parameters, options.learning_rate, slots(options)), options_(options) {}
 
 template <class T>

@@ -4,7 +4,7 @@
 
 namespace ebb {
 
-struct SgdOptions {
+struct SGDOptions {
     double learning_rate = 1e-3;
     double momentum = 0;
     double dampening = 0;
@@ -26,15 +26,15 @@ class SGD final : public Optimizer<T> {
   public:
     /// Throws ValueError for a negative learning_rate, momentum or weight_decay; nesterov without momentum or with
     /// dampening.
-    explicit SGD(const std::vector<Parameter<T>>& parameters, SgdOptions options = {});
+    explicit SGD(const std::vector<Parameter<T>>& parameters, SGDOptions options = {});
 
     /// As they were given; `learning_rate()` is the rate in use.
-    const SgdOptions& options() const noexcept { return options_; }
+    const SGDOptions& options() const noexcept { return options_; }
 
   private:
     using typename Optimizer<T>::Update;
     void update(const Update& update) override;
-    SgdOptions options_;
+    SGDOptions options_;
 };
 
 extern template class SGD<float>;

@@ -30,7 +30,7 @@ inline void for_each(std::size_t n, Function f) {
 }
 
 template <class T>
-void sgd(T* p, const T* g, T* buffer, std::size_t n, const SgdStep<T>& step) {
+void sgd(T* p, const T* g, T* buffer, std::size_t n, const SGDStep<T>& step) {
     const Vec<T> rate(step.learning_rate), decay(step.weight_decay), momentum(step.momentum), share(step.share);
     if (buffer == nullptr) {
         for_each<T>(n, [&](auto at) {
@@ -84,7 +84,7 @@ void adagrad(T* p, const T* g, T* sum, std::size_t n, const AdagradStep<T>& step
 }
 
 template <class T>
-void rmsprop(T* p, const T* g, T* mean_square, T* mean, T* buffer, std::size_t n, const RmsPropStep<T>& step) {
+void rmsprop(T* p, const T* g, T* mean_square, T* mean, T* buffer, std::size_t n, const RMSpropStep<T>& step) {
     const Vec<T> alpha(step.alpha), one_minus_alpha(step.one_minus_alpha), momentum(step.momentum);
     const Vec<T> rate(step.learning_rate), decay(step.weight_decay), eps(step.eps);
     for_each<T>(n, [&](auto at) {

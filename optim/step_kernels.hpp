@@ -10,7 +10,7 @@ namespace ebb {
 
 /// The numbers of one step of one parameter.
 template <class T>
-struct SgdStep {
+struct SGDStep {
     T learning_rate, momentum, weight_decay;
     T share;  ///< of the gradient in the buffer: 1 - dampening
     bool nesterov;
@@ -33,17 +33,17 @@ struct AdagradStep {
 };
 
 template <class T>
-struct RmsPropStep {
+struct RMSpropStep {
     T learning_rate, alpha, one_minus_alpha, momentum, weight_decay, eps;
 };
 
 /// `p` is the value, `g` the gradient; n numbers each, of any alignment. A state given as nullptr is not kept.
 template <class T>
 struct StepKernels {
-    void (*sgd)(T* p, const T* g, T* buffer, std::size_t n, const SgdStep<T>& step);
+    void (*sgd)(T* p, const T* g, T* buffer, std::size_t n, const SGDStep<T>& step);
     void (*adam)(T* p, const T* g, T* m, T* v, T* v_max, std::size_t n, const AdamStep<T>& step);
     void (*adagrad)(T* p, const T* g, T* sum, std::size_t n, const AdagradStep<T>& step);
-    void (*rmsprop)(T* p, const T* g, T* mean_square, T* mean, T* buffer, std::size_t n, const RmsPropStep<T>& step);
+    void (*rmsprop)(T* p, const T* g, T* mean_square, T* mean, T* buffer, std::size_t n, const RMSpropStep<T>& step);
 
     /// The sum of (scale x)^2, in double.
     double (*sum_of_squares)(const T* x, std::size_t n, double scale);

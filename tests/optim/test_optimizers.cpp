@@ -33,9 +33,9 @@ void set_gradient(Parameter<T> p, double value) {
 template <class T>
 std::vector<std::function<std::unique_ptr<Optimizer<T>>(const std::vector<Parameter<T>>&)>> optimizers() {
     return {
-        [](const auto& p) { return std::make_unique<SGD<T>>(p, SgdOptions{.learning_rate = 0.1}); },
+        [](const auto& p) { return std::make_unique<SGD<T>>(p, SGDOptions{.learning_rate = 0.1}); },
         [](const auto& p) {
-            return std::make_unique<SGD<T>>(p, SgdOptions{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true});
+            return std::make_unique<SGD<T>>(p, SGDOptions{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true});
         },
         [](const auto& p) { return std::make_unique<Adam<T>>(p, AdamOptions{.learning_rate = 0.1, .amsgrad = true}); },
         [](const auto& p) { return std::make_unique<AdamW<T>>(p, AdamWOptions{.learning_rate = 0.1}); },
