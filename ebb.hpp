@@ -8,6 +8,7 @@
 #include <ebb/autograd/tape.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/array.hpp>
+#include <ebb/core/decompositions.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/file.hpp>
 #include <ebb/core/random.hpp>
@@ -20,6 +21,7 @@
 #include <ebb/inspect/svg.hpp>
 #include <ebb/inspect/terminal.hpp>
 #include <ebb/inspect/vega_lite.hpp>
+#include <ebb/layers/init.hpp>
 #include <ebb/layers/linear.hpp>
 #include <ebb/layers/module.hpp>
 #include <ebb/layers/recurrent_cells.hpp>

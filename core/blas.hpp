@@ -1,5 +1,5 @@
 #pragma once
-/// Matrix products, by the one BLAS that Ebb is linked with. blas.cpp is the only file that includes <cblas.h>.
+/// Matrix products, by the one BLAS that Ebb is linked with. Only blas.cpp and decompositions.cpp include <cblas.h>.
 
 #include <cstddef>
 #include <type_traits>
