@@ -34,7 +34,6 @@ RecurrentBase<T>::RecurrentBase(std::string type, std::string name, CellKind kin
         bias_hh = add("bias_hh", {rows});
     }
     labels_.owner = new_step_owner();
-    labels_version_ = this->name_version() + 1;  // not made yet
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #include <ebb/layers/module.hpp>
 #include <ebb/layers/recurrent_step.hpp>
 
+#include <limits>
 #include <string>
 
 namespace ebb {
@@ -44,7 +45,7 @@ class RecurrentBase : public Module<T> {
     std::size_t hidden_size_;
     Granularity granularity_;
     mutable StepLabels labels_;
-    mutable std::size_t labels_version_;
+    mutable std::size_t labels_version_ = std::numeric_limits<std::size_t>::max();  // of no name: not made yet
 };
 
 extern template class RecurrentBase<float>;

@@ -5,6 +5,8 @@
 #include <ebb/layers/recurrent_cells.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
 
+#include <string>
+
 #include <doctest/doctest.h>
 
 using namespace ebb;
@@ -45,6 +47,29 @@ TEST_CASE("fused steps pass gradcheck to the second order, and equal elementary 
             const auto second = gradgradcheck(f, in);
             CHECK_MESSAGE(second.passed, second.message);
         }
+    }
+}
+
+TEST_CASE("states are called after the layer, however often a model has named it") {
+    struct Model : Module<double> {
+        Model() : Module("Model") {}
+        LSTM<double> add(const std::string& name) {
+            return register_module(name, LSTM<double>({.input_size = 1, .hidden_size = 2}));
+        }
+    } model;
+    for (const std::size_t times : {0, 1, 2, 3}) {
+        CAPTURE(times);
+        const std::string name = "encoder" + std::to_string(times);
+        LSTM<double> layer = model.add(name);  // the first naming
+        for (std::size_t k = 0; k < times; ++k) layer.set_name(name);
+        Tape<double> tape;
+        layer(tape.zeros({1, 1, 1}));
+        std::size_t found = 0;
+        for (NodeIndex index = 0; index < tape.size(); ++index) {
+            const Node<double>& node = tape.node(index);
+            if (node.probe) found += node.name.text() == name + ".h" || node.name.text() == name + ".c";
+        }
+        CHECK(found == 2);
     }
 }
 
