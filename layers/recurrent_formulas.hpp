@@ -38,13 +38,17 @@ struct LSTMStep {
         const auto h = o * tanh(c);
         return std::tuple{i, f, g, o, c, h};
     }
-    /// (da_i, da_f, da_g, da_o, dc_{t-1}) from dh_t and from dc_t, what reaches c_t other than through h_t.
+    /// (da_i, da_f, da_g, da_o, dc_t, dc_{t-1}) from dh_t and from what reaches c_t other than through h_t.
     static auto vjp(const auto& dh, const auto& dc_later, const auto& i, const auto& f, const auto& g, const auto& o,
                     const auto& c_before, const auto& c) {
         const auto tanh_c = tanh(c);
         const auto dc = dc_later + dh * o * (1 - tanh_c * tanh_c);
-        return std::tuple{dc * g * (i * (1 - i)), dc * c_before * (f * (1 - f)), dc * i * (1 - g * g),
-                          dh * tanh_c * (o * (1 - o)), dc * f};
+        return std::tuple{dc * g * (i * (1 - i)),
+                          dc * c_before * (f * (1 - f)),
+                          dc * i * (1 - g * g),
+                          dh * tanh_c * (o * (1 - o)),
+                          dc,
+                          dc * f};
     }
 };
 

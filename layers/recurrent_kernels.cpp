@@ -76,13 +76,14 @@ void lstm_backward(const RecurrentBlock<T>& s) {
         const std::size_t k = b * H + j;
         const T* const gates = s.gates + b * 4 * H + j;
         T* const delta = s.delta + b * 4 * H + j;
-        const auto [di, df, dg, d_o, dc_before] = formulas::LSTMStep::vjp(
+        const auto [di, df, dg, d_o, dc, dc_before] = formulas::LSTMStep::vjp(
             lanes.load(s.dh + k), lanes.load(s.dc + k), lanes.load(gates), lanes.load(gates + H),
             lanes.load(gates + 2 * H), lanes.load(gates + 3 * H), lanes.load(s.c_before + k), lanes.load(s.c + k));
         lanes.store(delta, di);
         lanes.store(delta + H, df);
         lanes.store(delta + 2 * H, dg);
         lanes.store(delta + 3 * H, d_o);
+        lanes.store(s.dc + k, dc);
         lanes.store(s.d_before + k, s.assign ? dc_before : lanes.load(s.d_before + k) + dc_before);
     });
 }

@@ -22,7 +22,7 @@ struct RecurrentBlock {
 
     // backward
     const T* dh = nullptr;      // [B, H]
-    const T* dc = nullptr;      // [B, H], LSTM: what reaches c_t other than through h_t
+    T* dc = nullptr;            // [B, H], LSTM: what reaches c_t other than through h_t in, the whole dL/dc_t out
     T* delta = nullptr;         // [B, G H]: the gradient of the pre-activations
     T* hidden_delta = nullptr;  // [B, 3 H], GRU: the gradient of the products
     T* d_before = nullptr;      // [B, H]: LSTM dc_{t-1}, GRU the part of dh_{t-1} around the products

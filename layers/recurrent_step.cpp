@@ -264,7 +264,15 @@ class RecurrentOperation final : public Operation<T> {
         T* scratch = nullptr;
         if constexpr (is_lstm || is_gru) {
             constexpr std::size_t around = is_lstm ? std::size_t{first_optional_input} : std::size_t{input_h};
-            if (is_lstm) block.dc = or_zeros(pass.dy(1));
+            if (is_lstm) {
+                // The kernel adds what comes through h_t, so that the probe of c_t holds the whole dL/dc_t.
+                Node<T>& cell_state = pass.tape().node(pass.index() + 1);
+                if (!cell_state.gradient) {
+                    cell_state.gradient = pass.acquire(states);
+                    std::fill_n(cell_state.gradient, states, T(0));
+                }
+                block.dc = cell_state.gradient;
+            }
             if (pass.wants(around)) {
                 const GradientTarget<T> target = pass.target(around);
                 block.d_before = target.data;

@@ -5,7 +5,9 @@
 #include <ebb/layers/recurrent_cells.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
 
+#include <cmath>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -70,6 +72,38 @@ TEST_CASE("states are called after the layer, however often a model has named it
             if (node.probe) found += node.name.text() == name + ".h" || node.name.text() == name + ".c";
         }
         CHECK(found == 2);
+    }
+}
+
+TEST_CASE("a state's gradient is the whole one: also what reaches c_t through h_t of the same step") {
+    const std::size_t T = 4, B = 2, I = 3, H = 5;
+    for (const bool last_only : {true, false}) {
+        CAPTURE(last_only);
+        std::vector<std::vector<double>> gradients;  // of h_0, c_0, h_1, ..., for each granularity
+        for (const Granularity granularity : {Granularity::fused, Granularity::elementary}) {
+            manual_seed(3);
+            LSTM<double> layer({.input_size = I, .hidden_size = H, .granularity = granularity});
+            Tape<double> tape;
+            const auto result = layer(tape.constant(uniform<double>({T, B, I}, -1, 1)));
+            tape.backward(last_only ? sum(result.state.h * result.state.h) : sum(result.output * result.output));
+            std::vector<std::vector<double>> by_state(2 * T);
+            for (NodeIndex index = 0; index < tape.size(); ++index) {
+                const Node<double>& node = tape.node(index);
+                if (!node.probe) continue;
+                REQUIRE(node.retained_gradient != nullptr);
+                const auto place = 2 * static_cast<std::size_t>(node.time_step) + (node.name.text() == "lstm.c");
+                by_state[place].assign(node.retained_gradient, node.retained_gradient + B * H);
+            }
+            gradients.emplace_back();
+            for (const auto& state : by_state)
+                gradients.back().insert(gradients.back().end(), state.begin(), state.end());
+        }
+        REQUIRE(gradients[0].size() == 2 * T * B * H);
+        REQUIRE(gradients[1].size() == 2 * T * B * H);
+        for (std::size_t k = 0; k < gradients[0].size(); ++k) {
+            CHECK(std::abs(gradients[1][k]) > 1e-9);
+            CHECK(gradients[0][k] == doctest::Approx(gradients[1][k]).epsilon(1e-12).scale(0));
+        }
     }
 }
 
