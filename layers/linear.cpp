@@ -24,6 +24,11 @@ Linear<T>::Linear(const Options& options) : Module<T>("Linear", options.name) {
 template <class T>
 Variable<T> Linear<T>::operator()(const Variable<T>& x) const {
     const ErrorContext context(this->name(), "Linear");
+    const Shape& shape = x.shape();
+    // Here, and not in linear() only: the tape is as before when it throws, without nodes for the parameters.
+    if (shape.rank() == 0 || shape.back() != weight.shape()[1])
+        fail<ShapeError>(fmt::format("Linear: x is {}, {} is {}: expected {} as the last extent of x", to_string(shape),
+                                     weight.name(), to_string(weight.shape()), weight.shape()[1]));
     Tape<T>& tape = x.tape();
     return linear(x, tape.use(weight), bias.defined() ? tape.use(bias) : Variable<T>());
 }

@@ -67,6 +67,16 @@ void RecurrentBase<T>::check_width(const char* operand, const Variable<T>& x, st
 }
 
 template <class T>
+void RecurrentBase<T>::check_state(const char* operand, const Variable<T>& given, const Variable<T>& x,
+                                   const Shape& expected) const {
+    if (!given.defined()) return;
+    x.tape().check(this->type(), given);
+    if (given.shape() != expected)
+        fail<ShapeError>(fmt::format("{}: {} is {}, x is {}: expected {} to be {}", this->type(), operand,
+                                     to_string(given.shape()), to_string(x.shape()), operand, to_string(expected)));
+}
+
+template <class T>
 RecurrentResult<T> RecurrentBase<T>::run_step(const Variable<T>& x, Variable<T> h, Variable<T> c) const {
     StepLabels at = labels();
     // A step that follows a step of the same cell counts on from it; any other is the first.
@@ -75,14 +85,11 @@ RecurrentResult<T> RecurrentBase<T>::run_step(const Variable<T>& x, Variable<T> 
     check_width("x", x, 2, "[B, I]");
     const Shape expected{x.shape()[0], hidden_size_};
     Tape<T>& tape = x.tape();
-    const auto state = [&](const char* name, Variable<T>& given) {
-        if (!given.defined()) given = tape.zeros(expected);
-        if (given.shape() != expected)
-            fail<ShapeError>(fmt::format("{}: {} is {}, x is {}: expected {} to be {}", this->type(), name,
-                                         to_string(given.shape()), to_string(x.shape()), name, to_string(expected)));
-    };
-    state("h", h);
-    if (kind_ == CellKind::lstm) state("c", c);
+    const bool has_c = kind_ == CellKind::lstm;
+    check_state("h", h, x, expected);
+    if (has_c) check_state("c", c, x, expected);
+    if (!h.defined()) h = tape.zeros(expected);
+    if (has_c && !c.defined()) c = tape.zeros(expected);
     return recurrent_step(kind_, granularity_, x, h, c, weights_on(tape), at);
 }
 
@@ -97,14 +104,12 @@ RecurrentResult<T> RecurrentBase<T>::run_sequence(const Variable<T>& x, Variable
     const Shape expected{1, batch, hidden_size_};
     Tape<T>& tape = x.tape();
     const bool zero_state = !h.defined() && !c.defined();
-    const auto state = [&](const char* name, Variable<T>& given) {
-        if (given.defined() && given.shape() != expected)
-            fail<ShapeError>(fmt::format("{}: {} is {}, x is {}: expected {} to be {}", this->type(), name,
-                                         to_string(given.shape()), to_string(x.shape()), name, to_string(expected)));
-        given = given.defined() ? reshape(given, {batch, hidden_size_}) : tape.zeros({batch, hidden_size_});
-    };
-    state("h0", h);
-    if (kind_ == CellKind::lstm) state("c0", c);
+    const bool has_c = kind_ == CellKind::lstm;
+    check_state("h0", h, x, expected);
+    if (has_c) check_state("c0", c, x, expected);
+    const Shape of_step{batch, hidden_size_};
+    h = h.defined() ? reshape(h, of_step) : tape.zeros(of_step);
+    if (has_c) c = c.defined() ? reshape(c, of_step) : tape.zeros(of_step);
     RecurrentResult<T> result =
         recurrent_sequence(kind_, granularity_, x, h, c, zero_state, weights_on(tape), labels());
     result.h = reshape(result.h, expected);

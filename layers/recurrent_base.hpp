@@ -37,6 +37,8 @@ class RecurrentBase : public Module<T> {
 
   private:
     void check_width(const char* operand, const Variable<T>& x, std::size_t rank, const char* expected) const;
+    /// Every state is checked before anything is recorded, so that after an error the tape is as before.
+    void check_state(const char* operand, const Variable<T>& given, const Variable<T>& x, const Shape& expected) const;
     RecurrentWeights<T> weights_on(Tape<T>& tape) const;
     const StepLabels& labels() const;
 
