@@ -154,7 +154,6 @@ std::string to_vega_lite(const LineFigure& original) {
     if (!figure.caption.empty()) spec["description"] = figure.caption;
     // The columns that a reader has switched off.
     spec["params"] = json::array({{{"name", "hidden"}, {"value", json::array()}}});
-    json this_step = json::array();
     if (has_frames) {
         json steps = json::array();
         for (const Frame& frame : figure.frames) steps.push_back(frame.step);
@@ -162,11 +161,12 @@ std::string to_vega_lite(const LineFigure& original) {
             {{"name", "step"},
              {"value", figure.frames.back().step},
              {"bind", {{"input", "select"}, {"options", steps}, {"name", figure.frame_label + " "}}}});
-        this_step.push_back({{"filter", "datum.step === null || datum.step === step"}});
+        // Once for all layers: everything after it sees one step only.
+        spec["transform"] = json::array({{{"filter", "datum.step === null || datum.step === step"}}});
     }
 
     // An empty cell is no point at all; one that holds what the axis cannot show is a gap in the line.
-    json unfold = this_step;
+    json unfold = json::array();
     unfold.push_back({{"fold", columns}, {"as", {"key", "value"}}});
     unfold.push_back({{"filter", "datum.value !== null && indexof(hidden, datum.key) < 0"}});
     unfold.push_back({{"calculate", is_log ? "isFinite(datum.value) && datum.value > 0 ? datum.value : null"
@@ -225,7 +225,7 @@ std::string to_vega_lite(const LineFigure& original) {
          {"mark",
           {{"type", "point"}, {"filled", true}, {"size", 45}, {"opacity", 1}, {"clip", cut_off}, {"tooltip", nullptr}}},
          {"encoding", {{"x", x}, {"y", y}, {"color", colour}, {"detail", {{"field", "key"}}}}}});
-    json at_x = this_step;
+    json at_x = json::array();
     json values = json::array();
     json tooltip = json::array({{{"field", "x"}, {"type", "quantitative"}, {"title", axis_title(figure.x)}}});
     for (std::size_t i = 0; i < table.columns.size(); ++i) {

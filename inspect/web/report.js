@@ -141,7 +141,7 @@
         if (hasSteps(figure)) view.signal("step", currentStep(figure));
         if (figure.kind === "lines") view.signal("hidden", hiddenColumns(figure));
         showLegend(figure);
-        view.tooltip((_, event, item) => showTooltip(figure, event, item)).initialize(plot);
+        view.tooltip((_, event, item, value) => showTooltip(figure, event, value ? item : null)).initialize(plot);
         figure.view = view;
         return view.runAsync();
     }
@@ -298,13 +298,16 @@
         const lines = [];
         if (hasSteps(figure)) lines.push(`${figure.stepLabel} ${formatNumber(currentStep(figure))}`);
         if (note) lines.push(note);
-        spec.title = { text: figure.title, anchor: "start", frame: "group", offset: 16, fontSize: 17, fontWeight: 600 };
+        spec.title = { text: figure.title, anchor: "start", frame: "bounds", offset: 16, fontSize: 17, fontWeight: 600 };
         if (lines.length > 0) Object.assign(spec.title, { subtitle: lines, subtitleColor: "#5b6472", subtitlePadding: 5 });
         const theme = root.dataset.theme;
         root.dataset.theme = "light";
         const config = { ...screenConfig(figure, 1), title: { color: "#1d2129", font: colour("sans"), subtitleFont: colour("sans") } };
         root.dataset.theme = theme;
-        Object.assign(config.legend, { labelColor: config.legend.titleColor, offset: 20, rowPadding: 6 });
+        Object.assign(config.legend, { labelColor: config.legend.titleColor, offset: 20, rowPadding: 6, symbolSize: 260 });
+        // Nobody points at paper, and it is not read aloud cell by cell.
+        if (spec.layer) spec.layer = spec.layer.filter((layer) => layer.mark.type === "line");
+        config.aria = false;
         delete spec.config;
         const view = vegaView(spec, config, { renderer: "none" });
         if (hasSteps(figure)) view.signal("step", currentStep(figure));

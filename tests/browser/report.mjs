@@ -1,0 +1,329 @@
+// node report.mjs SAMPLE_FOLDER
+// The report in headless Chromium, opened from a file as a reader does: every control changes what it should, the console
+// stays silent, and no request leaves the page.
+
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Chromium, findChromium } from "./chromium.mjs";
+
+const samples = process.argv[2];
+const chromium = findChromium();
+if (!chromium) {
+    console.log("skipped: there is no Chromium (on Debian: apt-get install chromium)");
+    process.exit(77);
+}
+
+const source = readFileSync(join(samples, "report.html"), "utf8");
+const interactive = !source.includes('class="why-static"');
+const browser = new Chromium(chromium);
+const downloads = mkdtempSync(join(tmpdir(), "ebb-downloads-"));
+
+const gradient = "#gradient-norm-through-time";
+const openPages = [];
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function openReport({ path = join(samples, "report.html"), width = 1280, height = 800, dark = false, media, before } = {}) {
+    const page = await browser.newPage();
+    openPages.push(page);
+    await page.size(width, height);
+    await page.media({ "prefers-color-scheme": dark ? "dark" : "light" }, media);
+    if (before) await before(page);
+    await page.open(path);
+    if (interactive && !before) await page.until("document.documentElement.dataset.ready === 'true'");
+    return page;
+}
+
+function checkSilent(page) {
+    assert.deepEqual(page.complaints, []);
+    assert.deepEqual(page.requests.filter((url) => !/^(file|data|blob):/.test(url)), []);
+}
+
+// The `d` of each line of a figure, dashed ones apart.
+const linesOf = (page, figure, dashed) =>
+    page.value(`[...document.querySelectorAll("${figure} .plot .mark-line path")]
+        .filter((path) => path.hasAttribute("stroke-dasharray") === ${dashed})
+        .map((path) => path.getAttribute("d"))`);
+
+const points = (d) => [...d.matchAll(/[ML](-?[\d.e-]+),(-?[\d.e-]+)/g)].map(([, x, y]) => [Number(x), Number(y)]);
+
+const moveSlider = (page, figure, value) =>
+    page.value(`(() => { const input = document.querySelector("${figure} input[type=range]"); input.value = ${value};
+        input.dispatchEvent(new Event("input", { bubbles: true })); })()`);
+
+const shown = (page, selector) => page.value(`(() => { const e = document.querySelector(${JSON.stringify(selector)});
+    return !!e && e.getClientRects().length > 0; })()`);
+
+const output = (page, figure) => page.value(`document.querySelector("${figure} output").textContent`);
+
+async function downloaded(page, selector, name) {
+    const path = join(downloads, name);
+    rmSync(path, { force: true });
+    await page.value(`document.querySelector(${JSON.stringify(selector)}).click()`);
+    for (let i = 0; i < 300 && !existsSync(path); ++i) await pause(50);
+    assert.ok(existsSync(path), `${name} was not downloaded`);
+    // Chromium renames the file when it is whole.
+    return readFileSync(path);
+}
+
+const tests = {
+    async "loads from a file, silently and without a request, light and dark"() {
+        for (const dark of [false, true]) {
+            const page = await openReport({ dark });
+            checkSilent(page);
+            assert.equal(await page.value("document.documentElement.dataset.theme"), dark ? "dark" : "light");
+            assert.equal(await page.value("document.title"), "Where the gradient went");
+        }
+    },
+
+    async "the slider changes the curves"() {
+        const page = await openReport();
+        const last = await linesOf(page, gradient, false);
+        assert.equal(last.length, 3);
+        assert.equal(await output(page, gradient), "1,000");
+        await moveSlider(page, gradient, 5);
+        await page.until(`document.querySelector("${gradient} output").textContent === "250"`);
+        await pause(100);
+        const middle = await linesOf(page, gradient, false);
+        assert.equal(middle.length, 3);
+        for (let i = 0; i < 3; ++i) assert.notEqual(middle[i], last[i]);
+        checkSilent(page);
+    },
+
+    async "at the first stop the lines lie on those from before training"() {
+        const page = await openReport();
+        const dashed = (await linesOf(page, gradient, true)).map(points);
+        await moveSlider(page, gradient, 0);
+        await pause(200);
+        const solid = (await linesOf(page, gradient, false)).map(points);
+        assert.equal(dashed.length, 3);
+        assert.deepEqual(solid.map((line) => line.length), [100, 100, 100]);
+        solid.forEach((line, i) => line.forEach(([x, y], t) => {
+            assert.ok(Math.abs(x - dashed[i][t][0]) < 0.01 && Math.abs(y - dashed[i][t][1]) < 0.01);
+        }));
+        // After training the gradient reaches further back: every line stands higher at the first time step.
+        await moveSlider(page, gradient, 20);
+        await pause(200);
+        (await linesOf(page, gradient, false)).map(points).forEach((line, i) => assert.ok(line[0][1] < solid[i][0][1] - 20));
+    },
+
+    async "the slider is worked by keyboard, and figures over the same steps follow"() {
+        const page = await openReport();
+        const gates = "#lstm-mean-gate-activation";
+        const before = await linesOf(page, gates, false);
+        await page.value(`document.querySelector("${gradient} input").focus()`);
+        await page.press("ArrowLeft", "ArrowLeft", 37);
+        await page.until(`document.querySelector("${gradient} output").textContent === "950"`);
+        await pause(100);
+        assert.equal(await output(page, gates), "950");
+        assert.notDeepEqual(await linesOf(page, gates, false), before);
+        await page.press("Home", "Home", 36);
+        await page.until(`document.querySelector("${gates} output").textContent === "0"`);
+        assert.equal(await page.value(`document.querySelector("${gradient} input").getAttribute("aria-valuetext")`), "0");
+    },
+
+    async "a step says what it does not draw"() {
+        const page = await openReport();
+        const note = () => page.value(`document.querySelector("${gradient} .note").textContent`);
+        assert.equal(await note(), "");
+        await moveSlider(page, gradient, 3);
+        await pause(100);
+        assert.equal(await note(), "Not drawn: tanh: 1 value is 0 (a log axis has no 0).");
+        assert.equal(points((await linesOf(page, gradient, false))[0]).length, 99);
+    },
+
+    async "play runs through the steps and stops"() {
+        const page = await openReport();
+        const play = `${gradient} [data-do=play]`;
+        await page.value(`document.querySelector("${play}").click()`);
+        assert.equal(await page.value(`document.querySelector("${play}").getAttribute("aria-label")`), "Pause");
+        await page.until(`document.querySelector("${gradient} output").textContent === "100"`);
+        await page.value(`document.querySelector("${play}").click()`);
+        const stopped = await output(page, gradient);
+        await pause(900);
+        assert.equal(await output(page, gradient), stopped);
+        assert.equal(await page.value(`document.querySelector("${play}").getAttribute("aria-label")`), "Play");
+    },
+
+    async "the legend switches lines off and on"() {
+        const page = await openReport();
+        const click = (text) => page.value(`[...document.querySelectorAll("${gradient} .legend button")]
+            .find((button) => button.textContent === "${text}").click()`);
+        await click("LSTM");
+        await pause(150);
+        assert.equal((await linesOf(page, gradient, false)).length, 2);
+        assert.equal((await linesOf(page, gradient, true)).length, 2);
+        await click("before training");
+        await pause(150);
+        assert.equal((await linesOf(page, gradient, true)).length, 0);
+        await click("LSTM");
+        await pause(150);
+        assert.equal((await linesOf(page, gradient, false)).length, 3);
+        checkSilent(page);
+    },
+
+    async "values stand under the pointer"() {
+        const page = await openReport();
+        await page.value(`document.querySelector("${gradient}").scrollIntoView({ behavior: "instant" })`);
+        const box = await page.value(`(() => { const b = document.querySelector("${gradient} .plot").getBoundingClientRect();
+            return [b.left, b.top, b.width, b.height]; })()`);
+        await page.moveMouse(box[0] + box[2] / 2, box[1] + box[3] / 2);
+        await page.moveMouse(box[0] + box[2] / 2 + 3, box[1] + box[3] / 2);
+        await page.until("!document.getElementById('ebb-tooltip').hidden", 10);
+        const text = await page.value("document.getElementById('ebb-tooltip').textContent");
+        for (const word of ["time step t: ", "tanh", "LSTM", "GRU", "× 10⁻"]) assert.ok(text.includes(word), text);
+        await page.moveMouse(5, 5);
+        await page.until("document.getElementById('ebb-tooltip').hidden", 10);
+    },
+
+    async "the theme button turns the page and its figures dark"() {
+        const page = await openReport();
+        const look = () => page.value(`[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,
+            ...[...document.querySelectorAll("${gradient} .plot .mark-line path")].map((path) => path.getAttribute("stroke"))]`);
+        const light = await look();
+        await page.value("document.getElementById('ebb-theme').focus()");
+        await page.press(" ", "Space", 32);
+        await page.until("document.documentElement.dataset.theme === 'dark'");
+        await pause(500);
+        const dark = await look();
+        assert.equal(dark.length, light.length);
+        dark.forEach((colour, i) => assert.notEqual(colour, light[i]));
+        await page.value("document.getElementById('ebb-theme').click()");
+        await pause(500);
+        assert.deepEqual(await look(), light);
+        checkSilent(page);
+    },
+
+    async "downloads are whole: SVG, PNG and CSV"() {
+        const page = await openReport();
+        await browser.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: downloads });
+        await moveSlider(page, gradient, 10);
+        await pause(150);
+        const svg = String(await downloaded(page, `${gradient} [data-do=svg]`, "gradient-norm-through-time.svg"));
+        assert.match(svg, /^<svg /);
+        for (const word of ["Gradient norm through time", "training step 500", "time step t", "before training", "LSTM", "#d55e00"])
+            assert.ok(svg.toLowerCase().includes(word.toLowerCase()), `${word} is not in the SVG file`);
+        assert.equal(await page.value(`new DOMParser().parseFromString(${JSON.stringify(svg)}, "image/svg+xml")
+            .getElementsByTagName("parsererror").length`), 0);
+
+        const png = await downloaded(page, `${gradient} [data-do=png]`, "gradient-norm-through-time.png");
+        assert.equal(png.subarray(1, 4).toString(), "PNG");
+        assert.ok(png.length > 20000);
+
+        const csv = String(await downloaded(page, `${gradient} [data-do=csv]`, "gradient-norm-through-time.csv")).trim().split("\n");
+        assert.equal(csv[0], "training step,time step t,tanh,LSTM,GRU,tanh before training,LSTM before training,GRU before training");
+        assert.equal(csv.length, 1 + 21 * 100 + 100);
+        assert.ok(csv[1].startsWith("0,1,"));
+
+        const map = String(await downloaded(page, "#gradient-by-unit-lstm [data-do=svg]", "gradient-by-unit-lstm.svg"));
+        assert.ok(map.includes("Gradient by unit, LSTM"));
+        const table = String(await downloaded(page, "#the-cells-side-by-side [data-do=csv]", "the-cells-side-by-side.csv"));
+        assert.ok(table.startsWith("cell,parameters,loss (bits/char),"));
+        checkSilent(page);
+    },
+
+    async "a figure fills the screen and comes back"() {
+        const page = await openReport();
+        const height = () => page.value(`document.querySelector("${gradient} .plot svg").getBoundingClientRect().height`);
+        const small = await height();
+        await page.value(`document.querySelector("${gradient} [data-do=enlarge]").click()`);
+        await page.until("!!document.fullscreenElement");
+        await page.until(`document.querySelector("${gradient} .plot svg")?.getBoundingClientRect().height > ${small} * 1.02`);
+        await page.value("document.exitFullscreen()");
+        await page.until(`Math.abs(document.querySelector("${gradient} .plot svg")?.getBoundingClientRect().height - ${small}) < 2`);
+        checkSilent(page);
+    },
+
+    async "nothing is cut off on a phone or a laptop"() {
+        for (const [width, height] of [[390, 844], [768, 1024], [1280, 800]]) {
+            const page = await openReport({ width, height });
+            await pause(200);
+            assert.ok((await page.value("document.documentElement.scrollWidth")) <= width);
+            const outside = await page.value(`[...document.querySelectorAll("main *, header *")]
+                .filter((e) => !e.closest(".scroll") && !e.closest("svg") && e.getBoundingClientRect().right > ${width} + 1)
+                .map((e) => e.outerHTML.slice(0, 80))`);
+            assert.deepEqual(outside, []);
+            for (const figure of [gradient, "#loss", "#gradient-by-unit-lstm"]) {
+                const wide = await page.value(`(() => { const plot = document.querySelector("${figure} .plot");
+                    return plot.firstElementChild.getBoundingClientRect().width - plot.clientWidth; })()`);
+                assert.ok(wide <= 1, `${figure} is ${wide} px too wide at ${width}`);
+            }
+        }
+    },
+
+    async "on paper the still figures stand, in light colours, without controls"() {
+        const page = await openReport({ dark: true, media: "print" });
+        assert.ok(await shown(page, `${gradient} .still svg`));
+        for (const selector of [".plot", ".slider", ".tools", ".legend"]) assert.ok(!(await shown(page, `${gradient} ${selector}`)), selector);
+        assert.equal(await page.value("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)");
+    },
+
+    async "hostile names stay words"() {
+        const page = await openReport({ path: join(samples, "hostile.html") });
+        checkSilent(page);
+        assert.equal(await page.value("window.broken"), undefined);
+        assert.equal(await page.value("document.querySelectorAll('img').length"), 0);
+        assert.ok((await page.value("document.querySelector('h1').textContent")).startsWith("</script><script>window.broken"));
+        assert.equal(await page.value("document.querySelectorAll('.plot .mark-line path').length"), 6);
+    },
+
+    async "every control has a name that is read out"() {
+        const page = await openReport();
+        const nameless = await page.value(`[...document.querySelectorAll("button, input, a")]
+            .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || (e.labels && e.labels.length)))
+            .map((e) => e.outerHTML)`);
+        assert.deepEqual(nameless, []);
+    },
+};
+
+const withoutVega = {
+    async "a build without Vega shows the still figures, and says why"() {
+        // The same page with the two libraries taken out, as a build without npm leaves them out.
+        const path = join(downloads, "static.html");
+        writeFileSync(path, source.replace(/<script>!function[^]*?<\/script>\n/g, ""));
+        const page = await openReport({ path, before: async () => {} });
+        await page.until("document.documentElement.classList.contains('scripted')");
+        checkSilent(page);
+        assert.equal(await page.value("typeof vega"), "undefined");
+        assert.ok(await shown(page, `${gradient} .still svg`));
+        assert.ok(!(await shown(page, `${gradient} .slider`)));
+        assert.ok(!(await shown(page, `${gradient} [data-do=png]`)));
+        const ink = () => page.value(`getComputedStyle(document.querySelector("${gradient} .still .ebb-muted")).fill`);
+        const light = await ink();
+        await page.value("document.getElementById('ebb-theme').click()");
+        assert.notEqual(await ink(), light);
+        await browser.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: downloads });
+        const svg = String(await downloaded(page, `${gradient} [data-do=svg]`, "gradient-norm-through-time.svg"));
+        assert.match(svg, /^<svg /);
+        const csv = String(await downloaded(page, `${gradient} [data-do=csv]`, "gradient-norm-through-time.csv"));
+        assert.ok(csv.startsWith("training step,"));
+    },
+
+    async "without scripts the still figures stand, and no dead control"() {
+        const page = await openReport({ before: (page) => page.send("Emulation.setScriptExecutionDisabled", { value: true }) });
+        assert.ok(await shown(page, `${gradient} .still svg`));
+        for (const selector of ["#ebb-theme", ".tools", ".slider"]) assert.ok(!(await shown(page, selector)), selector);
+    },
+};
+
+const wanted = interactive ? { ...tests, ...withoutVega } : withoutVega;
+if (!interactive) console.log("Ebb was built without Vega: only the still figures are tested");
+let failures = 0;
+try {
+    for (const [name, test] of Object.entries(wanted)) {
+        try {
+            await test();
+            console.log(`ok: ${name}`);
+        } catch (error) {
+            ++failures;
+            console.log(`FAILED: ${name}\n${error.stack}`);
+        }
+        for (const page of openPages.splice(0)) await page.close();
+    }
+} finally {
+    await browser.close();
+    rmSync(downloads, { recursive: true, force: true });
+}
+console.log(`${Object.keys(wanted).length - failures} of ${Object.keys(wanted).length} passed`);
+process.exit(failures === 0 ? 0 : 1);
