@@ -124,7 +124,6 @@ struct OneLane {
         friend bool all(Bool a) { return a.value; }
     };
     friend Bool operator==(OneLane a, OneLane b) { return {a.value == b.value}; }
-    friend Bool operator!=(OneLane a, OneLane b) { return {a.value != b.value}; }
     friend Bool operator<(OneLane a, OneLane b) { return {a.value < b.value}; }
     friend Bool operator<=(OneLane a, OneLane b) { return {a.value <= b.value}; }
     friend Bool operator>(OneLane a, OneLane b) { return {a.value > b.value}; }
@@ -137,13 +136,11 @@ struct OneLane {
     friend OneLane abs(OneLane a) { return std::fabs(a.value); }
     friend OneLane sqrt(OneLane a) { return std::sqrt(a.value); }
     friend OneLane floor(OneLane a) { return std::floor(a.value); }
-    friend OneLane expm1(OneLane a) { return std::expm1(a.value); }
-    friend OneLane log(OneLane a) { return std::log(a.value); }
     friend OneLane log1p(OneLane a) { return std::log1p(a.value); }
     friend OneLane sin(OneLane a) { return std::sin(a.value); }
     friend OneLane cos(OneLane a) { return std::cos(a.value); }
-    friend OneLane erf(OneLane a) { return std::erf(a.value); }
     friend T hadd(OneLane a) { return a.value; }
+    friend OneLane shifted_right(OneLane a, int count) { return from_bits(static_cast<Bits>(a.bits() >> count)); }
     friend OneLane shifted_left(OneLane a, int count) { return from_bits(static_cast<Bits>(a.bits() << count)); }
 
   private:
@@ -165,6 +162,36 @@ inline xs::batch<T, A> shifted_left(const xs::batch<T, A>& lanes, int count) {
     using Integer = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
     return xs::bitwise_cast<xs::batch<T, A>>(xs::bitwise_cast<xs::batch<Integer, A>>(lanes) << count);
 }
+
+/// The bits of each lane moved to the right, zeros coming in.
+template <class T, class A>
+inline xs::batch<T, A> shifted_right(const xs::batch<T, A>& lanes, int count) {
+    using Integer = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    return xs::bitwise_cast<xs::batch<T, A>>(xs::bitwise_cast<xs::batch<Integer, A>>(lanes) >> count);
+}
+
+/// a * b + c.
+template <class Lanes>
+inline Lanes multiply_add(const Lanes& a, const Lanes& b, const Lanes& c) {
+    return fma(a, b, c);
+}
+#if defined(__AVX512F__)
+// xsimd 8.1 multiplies and adds here, and leaves it to the compiler to fuse them, which clang++ does not.
+inline xs::batch<float, xs::avx512dq> multiply_add(const xs::batch<float, xs::avx512dq>& a,
+                                                   const xs::batch<float, xs::avx512dq>& b,
+                                                   const xs::batch<float, xs::avx512dq>& c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+inline xs::batch<double, xs::avx512dq> multiply_add(const xs::batch<double, xs::avx512dq>& a,
+                                                    const xs::batch<double, xs::avx512dq>& b,
+                                                    const xs::batch<double, xs::avx512dq>& c) {
+    return _mm512_fmadd_pd(a, b, c);
+}
+#endif
+
+/// Whether multiply_add rounds once.
+template <class A>
+constexpr bool rounds_once = !std::is_same_v<A, xs::sse2> && !std::is_same_v<A, Scalar>;
 
 template <class T, class A>
 struct Register {
@@ -305,7 +332,8 @@ class Vec {
     Vec& operator/=(Vec b) { return *this = *this / b; }
 
     friend Mask<T, A> operator==(Vec a, Vec b) { return Mask<T, A>(a.lanes_ == b.lanes_); }
-    friend Mask<T, A> operator!=(Vec a, Vec b) { return Mask<T, A>(a.lanes_ != b.lanes_); }
+    // Not xsimd's own !=, which says of AVX that NaN equals everything.
+    friend Mask<T, A> operator!=(Vec a, Vec b) { return !(a == b); }
     friend Mask<T, A> operator<(Vec a, Vec b) { return Mask<T, A>(a.lanes_ < b.lanes_); }
     friend Mask<T, A> operator<=(Vec a, Vec b) { return Mask<T, A>(a.lanes_ <= b.lanes_); }
     friend Mask<T, A> operator>(Vec a, Vec b) { return Mask<T, A>(a.lanes_ > b.lanes_); }
@@ -314,10 +342,22 @@ class Vec {
     /// a where the mask is true, b elsewhere; a NaN in the lane not taken does no harm.
     friend Vec where(Mask<T, A> mask, Vec a, Vec b) { return Vec(select(mask.lanes(), a.lanes_, b.lanes_)); }
     /// a * b + c; rounded once where the instruction set has the instruction (AVX2, AVX-512, NEON), twice elsewhere.
-    friend Vec fma(Vec a, Vec b, Vec c) { return Vec(fma(a.lanes_, b.lanes_, c.lanes_)); }
+    friend Vec fma(Vec a, Vec b, Vec c) { return Vec(detail::multiply_add(a.lanes_, b.lanes_, c.lanes_)); }
     friend Vec abs(Vec a) { return Vec(abs(a.lanes_)); }
     friend Vec sqrt(Vec a) { return Vec(sqrt(a.lanes_)); }
-    friend Vec floor(Vec a) { return Vec(floor(a.lanes_)); }
+    friend Vec floor(Vec a) {
+        if constexpr (std::is_same_v<A, xs::sse2>) {
+            // SSE2 has no such instruction, and xsimd goes through integers one by one. From 2^52 (2^23 for float) on
+            // there are no fractions; a number below it loses its fraction when it is added.
+            const Vec limit = sizeof(T) == 4 ? 0x1p23 : 0x1p52;
+            const Vec shift = copysign(limit, a);
+            const Vec nearest = (a + shift) - shift;
+            const Vec result = copysign(where(nearest > a, nearest - 1, nearest), a);
+            return where(abs(a) < limit, result, a);
+        } else {
+            return Vec(floor(a.lanes_));
+        }
+    }
     /// Which operand comes back when one of them is NaN depends on the machine, except that a NaN in `b` alone always
     /// comes back: `min(limit, x)` keeps the NaN of x.
     friend Vec min(Vec a, Vec b) { return Vec(min(a.lanes_, b.lanes_)); }
