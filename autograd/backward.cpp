@@ -129,6 +129,8 @@ void Backward<T>::release(T* memory, std::size_t size) const {
 template <class T>
 void Operation<T>::backward(Backward<T>& pass) const {
     Tape<T>& tape = pass.tape();
+    // What is copied out of its transposed order must outlive the rewind below.
+    for (std::size_t i = 0; i < pass.node().input_count; ++i) tape.contiguous(tape.node(tape.input(pass.node(), i)));
     const auto mark = tape.mark();
     {
         const NoGrad off;
@@ -138,7 +140,7 @@ void Operation<T>::backward(Backward<T>& pass) const {
         Vjp<T> on_variables(tape, pass.index(), dys);
         vjp(on_variables);
         for (const auto& share : on_variables.shares())
-            add_to(pass.target(share.input), share.value.node().value, share.value.size());
+            add_to(pass.target(share.input), tape.contiguous(share.value), share.value.size());
     }
     tape.rewind(mark);
 }
@@ -195,7 +197,7 @@ void Tape<T>::backward(const Variable<T>& loss, BackwardOptions options) {
 }
 
 template <class T>
-void Tape<T>::backward(const Variable<T>& loss, const Array<T>& seed, BackwardOptions options) {
+void Tape<T>::backward_from(const Variable<T>& loss, const Array<T>& seed, BackwardOptions options) {
     check("backward", loss);
     const Shape given = Shape::of(seed.shape());
     if (given != loss.shape())
@@ -210,41 +212,66 @@ void Tape<T>::start_backward(const Variable<T>& loss, const T* seed, BackwardOpt
     if (!loss.requires_grad())
         fail<TapeError>(fmt::format("backward: {} depends on no parameter and on no variable that wants a gradient",
                                     described(node(loss.index()), loss.index())));
-    check_backward(loss.index());
-    if (options.create_graph)
-        backward_recorded(loss, seed);
-    else
+    check_backward("backward", loss.index());
+    if (options.create_graph) return backward_recorded(loss, seed);
+    try {
         run_backward(loss.index(), seed, options.retain_graph);
+    } catch (...) {
+        forget_pass(loss.index());
+        throw;
+    }
+}
+
+/// After an operation has thrown in the middle of a pass: what the pass has left behind must not flow into the next
+/// one.
+template <class T>
+void Tape<T>::forget_pass(NodeIndex root) {
+    for (NodeIndex index = 0; index < node_count_; ++index) node(index).gradient = nullptr;
+    for (std::size_t k = 0; k < parameter_count_; ++k) parameters_[k].shares.resize(parameters_[k].shares_done);
+    // Nothing that this pass can reach was freed before it, or it would not have begun.
+    for_each_reached(root, [&](NodeIndex index, const Node<T>&) { node(index).freed = false; });
 }
 
 template <class T>
-void Tape<T>::check_backward(NodeIndex root) const {
+void Tape<T>::check_backward(std::string_view call, NodeIndex root) const {
     // The walk costs a pass over the tape, so it is made only where something can be wrong.
     bool suspicious = any_freed_;
-    for (std::size_t k = 0; k < parameter_count_; ++k)
-        suspicious |= parameters_[k].version != parameters_[k].state->version;
+    for (std::size_t k = 0; k < parameter_count_; ++k) {
+        const typename Parameter<T>::State& state = *parameters_[k].state;
+        suspicious |= parameters_[k].version != state.version;
+        if (state.gradient.size() != state.shape.size())
+            fail<ShapeError>(fmt::format("{}: parameter {} is {}, but its gradient was resized to {} elements", call,
+                                         state.name.text(), to_string(state.shape), state.gradient.size()));
+    }
     if (!suspicious) return;
 
-    std::vector<bool> reached(root + 1, false);
-    reached[root] = true;
-    for (std::size_t index = root + 1; index-- > 0;) {
-        const Node<T>& node = this->node(static_cast<NodeIndex>(index));
-        if (!reached[index] || !node.requires_grad) continue;
+    for_each_reached(root, [&](NodeIndex index, const Node<T>& node) {
         if (node.freed)
             fail<TapeError>(
-                fmt::format("backward: {} was freed by an earlier backward pass: expected "
-                            "BackwardOptions{{.retain_graph = true}} there, "
-                            "or the forward pass recorded again",
-                            described(node, static_cast<NodeIndex>(index))));
-        if (node.parameter) {
-            const ParameterUse& use = parameters_[node.parameter - 1];
-            if (use.version != use.state->version)
-                fail<TapeError>(
-                    fmt::format("backward: parameter {} was written after it was recorded, so the tape mixes its old "
-                                "and its new value: "
-                                "run backward before the optimiser's step, or record the forward pass again",
-                                use.state->name));
-        }
+                fmt::format("{}: {} was freed by an earlier backward pass: expected "
+                            "BackwardOptions{{.retain_graph = true}} there, or the forward pass recorded again",
+                            call, described(node, index)));
+        if (!node.parameter) return;
+        const ParameterUse& use = parameters_[node.parameter - 1];
+        if (use.version != use.state->version)
+            fail<TapeError>(
+                fmt::format("{}: parameter {} was written after it was recorded, so the tape mixes its old and its new "
+                            "value: run backward before the optimiser's step, or record the forward pass again",
+                            call, use.state->name.text()));
+    });
+}
+
+/// Calls f(index, node) for `root`, for what it was made from, and so on: from the last node to the first.
+template <class T>
+template <class Function>
+void Tape<T>::for_each_reached(NodeIndex root, Function f) const {
+    std::vector<bool> reached(root + 1, false);
+    reached[root] = true;
+    for (std::size_t left = root + 1; left-- > 0;) {
+        if (!reached[left]) continue;
+        const auto index = static_cast<NodeIndex>(left);
+        const Node<T>& node = this->node(index);
+        f(index, node);
         if (node.further_output) reached[index - 1] = true;
         for (std::size_t i = 0; i < node.input_count; ++i) reached[input(node, i)] = true;
     }
@@ -324,7 +351,7 @@ template <class T>
 void Tape<T>::add_shares(ParameterUse& use, T* gradient, bool assign) {
     const Shape& shape = use.state->shape;
     const std::size_t rows_of_weight = shape.rank() == 2 ? shape[0] : 1;
-    const std::size_t columns = shape.back();
+    const std::size_t columns = shape.rank() == 0 ? 1 : shape.back();
 
     const auto product = [&](const Share& s) {
         // dW = delta' x, or dW = x' delta where the weight stands on the right of its product.
@@ -451,7 +478,7 @@ void Tape<T>::backward_recorded(const Variable<T>& loss, const T* seed) {
     for (std::size_t k = 0; k < targets.size(); ++k) {
         if (!gradients[k].defined()) continue;
         Node<T>& node = targets[k].node();
-        const T* const value = gradients[k].node().value;
+        const T* const value = contiguous(gradients[k]);
         if (node.parameter) {
             typename Parameter<T>::State& state = *parameters_[node.parameter - 1].state;
             add_to(GradientTarget<T>{state.gradient.data(), state.gradient_is_zero}, value, node.shape.size());
@@ -468,8 +495,10 @@ void Tape<T>::backward_recorded(const Variable<T>& loss, const T* seed) {
 template <class T>
 std::vector<Variable<T>> grad(const Variable<T>& y, std::vector<Variable<T>> xs, BackwardOptions options) {
     Tape<T>& tape = y.tape();
+    tape.check("grad", y);
     if (y.size() != 1) fail<ShapeError>(fmt::format("grad: y is {}: expected one element", to_string(y.shape())));
     for (const Variable<T>& x : xs) tape.check("grad", x);
+    tape.check_backward("grad", y.index());
     const Variable<T> roots[] = {y};
     std::vector<Variable<T>> result;
     const auto run = [&] {
@@ -501,9 +530,10 @@ template std::vector<Variable<double>> grad(const Variable<double>&, std::vector
 // Tape's own members, from this file.
 #define EBB_INSTANTIATE(T)                                                                                     \
     template void Tape<T>::backward(const Variable<T>&, BackwardOptions);                                      \
-    template void Tape<T>::backward(const Variable<T>&, const Array<T>&, BackwardOptions);                     \
+    template void Tape<T>::backward_from(const Variable<T>&, const Array<T>&, BackwardOptions);                \
     template void Tape<T>::start_backward(const Variable<T>&, const T*, BackwardOptions);                      \
-    template void Tape<T>::check_backward(NodeIndex) const;                                                    \
+    template void Tape<T>::check_backward(std::string_view, NodeIndex) const;                                  \
+    template void Tape<T>::forget_pass(NodeIndex);                                                             \
     template void Tape<T>::run_backward(NodeIndex, const T*, bool);                                            \
     template void Tape<T>::backward_recorded(const Variable<T>&, const T*);                                    \
     template void Tape<T>::retain(Node<T>&);                                                                   \

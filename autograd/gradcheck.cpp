@@ -2,6 +2,7 @@
 #include <ebb/autograd/gradcheck.hpp>
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
+#include <ebb/core/error.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -43,36 +44,47 @@ double value_at(const CheckedFunction& f, const Arrays& inputs, std::uint64_t se
     return projected(f, leaves(tape, inputs), seed).item();
 }
 
-Arrays gradient_raw(const CheckedFunction& f, const Arrays& inputs, std::uint64_t seed) {
+/// A gradient, or why there is none.
+struct Gradient {
+    Arrays arrays;
+    std::string error;
+};
+
+Gradient gradient_raw(const CheckedFunction& f, const Arrays& inputs, std::uint64_t seed) {
     Tape<double> tape;
     const Variables xs = leaves(tape, inputs);
     const Variable<double> loss = projected(f, xs, seed);
-    Arrays result;
-    if (loss.requires_grad()) tape.backward(loss);
-    for (std::size_t i = 0; i < xs.size(); ++i) {
-        result.emplace_back(inputs[i]);
-        if (xs[i].has_grad())
-            result[i] = xs[i].grad();
-        else
-            result[i].fill(0);
+    Gradient result{inputs, {}};
+    try {
+        if (loss.requires_grad()) tape.backward(loss);
+    } catch (const Error& error) {
+        result.error = error.what();
     }
+    for (std::size_t i = 0; i < xs.size(); ++i)
+        if (xs[i].has_grad())
+            result.arrays[i] = xs[i].grad();
+        else
+            result.arrays[i].fill(0);
     return result;
 }
 
-Arrays gradient_on_variables(const CheckedFunction& f, const Arrays& inputs, std::uint64_t seed) {
+Gradient gradient_on_variables(const CheckedFunction& f, const Arrays& inputs, std::uint64_t seed) {
     Tape<double> tape;
     const Variables xs = leaves(tape, inputs);
     const Variable<double> roots[] = {projected(f, xs, seed)};
     const Variable<double> seeds[] = {tape.ones({})};
-    const Variables gradients = tape.vjp(roots, seeds, xs);
-    Arrays result;
-    for (std::size_t i = 0; i < xs.size(); ++i) {
-        result.emplace_back(inputs[i]);
-        if (gradients[i].defined())
-            result[i] = gradients[i].value();
-        else
-            result[i].fill(0);
+    Gradient result{inputs, {}};
+    Variables gradients(xs.size());
+    try {
+        gradients = tape.vjp(roots, seeds, xs);
+    } catch (const Error& error) {
+        result.error = error.what();
     }
+    for (std::size_t i = 0; i < xs.size(); ++i)
+        if (gradients[i].defined())
+            result.arrays[i] = gradients[i].value();
+        else
+            result.arrays[i].fill(0);
     return result;
 }
 
@@ -87,8 +99,13 @@ double largest(const Arrays& arrays) {
 
 GradCheckReport gradcheck(const CheckedFunction& f, const Arrays& inputs, const GradCheckOptions& options) {
     GradCheckReport report;
-    const Arrays analytic = gradient_raw(f, inputs, options.seed);
-    const Arrays on_variables = gradient_on_variables(f, inputs, options.seed);
+    const auto [analytic, raw_error] = gradient_raw(f, inputs, options.seed);
+    const auto [on_variables, variables_error] = gradient_on_variables(f, inputs, options.seed);
+    if (!raw_error.empty() || !variables_error.empty()) {
+        report.message = raw_error.empty() ? fmt::format("the derivative on variables throws: {}", variables_error)
+                                           : fmt::format("the derivative over raw memory throws: {}", raw_error);
+        return report;
+    }
     const double scale = largest(analytic);
 
     for (std::size_t i = 0; i < inputs.size(); ++i)
@@ -149,20 +166,28 @@ GradCheckReport gradcheck(const CheckedFunction& f, const Arrays& inputs, const 
 }
 
 GradCheckReport gradgradcheck(const CheckedFunction& f, const Arrays& inputs, const GradCheckOptions& options) {
-    const CheckedFunction gradient = [&](const Variables& xs) {
-        // On a tape of its own nothing else is differentiated: only the xs and what is made of them.
-        const Variable<double> roots[] = {projected(f, xs, options.seed)};
-        Tape<double>& tape = xs[0].tape();
-        const Variable<double> seeds[] = {tape.ones({})};
-        const Variables gradients = tape.vjp(roots, seeds, xs);
-        std::mt19937_64 engine(options.seed + 1);
+    if (inputs.empty()) fail<ValueError>("gradgradcheck: no inputs: expected at least one");
+    std::mt19937_64 engine(options.seed + 1);
+    Arrays inputs_and_cotangent = inputs;
+    {
+        Tape<double> tape;
+        inputs_and_cotangent.push_back(cotangent(f(leaves(tape, inputs)).shape(), engine));
+    }
+    Arrays directions;
+    for (const Array<double>& x : inputs) directions.push_back(cotangent(Shape::of(x.shape()), engine));
+
+    const CheckedFunction directional_derivative = [&](const Variables& in) {
+        const Variables xs(in.begin(), in.end() - 1);
+        const Variable<double> c[] = {in.back()};
+        const Variable<double> y[] = {f(xs)};
+        Tape<double>& tape = in[0].tape();
+        const Variables gradients = tape.vjp(y, c, xs);
         Variable<double> total = tape.zeros({});
         for (std::size_t i = 0; i < xs.size(); ++i)
-            if (gradients[i].defined())
-                total = total + sum(gradients[i] * tape.constant(cotangent(xs[i].shape(), engine)));
+            if (gradients[i].defined()) total = total + sum(gradients[i] * tape.constant(directions[i]));
         return total;
     };
-    return gradcheck(gradient, inputs, options);
+    return gradcheck(directional_derivative, inputs_and_cotangent, options);
 }
 
 }  // namespace ebb

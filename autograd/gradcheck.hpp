@@ -37,11 +37,13 @@ struct GradCheckReport {
 };
 
 /// Compares dL/dx with central differences, where L = <c, f(x)> for a random cotangent c. The gradient is computed both
-/// ways that the engine has, over raw memory and on variables, and the two must agree.
+/// ways that the engine has, over raw memory and on variables, and the two must agree. A derivative that throws fails,
+/// with its error as message; where f itself throws, so does this.
 GradCheckReport gradcheck(const CheckedFunction& f, const std::vector<Array<double>>& inputs,
                           const GradCheckOptions& options = {});
 
-/// The same for the second derivative: checks the gradient of <w, dL/dx>, for random w.
+/// The same for the second derivative: checks the gradient of <w, dL/dx> for random w, with respect to x and to c,
+/// which counts as one more input after those of f. Throws ValueError for a function of no inputs.
 GradCheckReport gradgradcheck(const CheckedFunction& f, const std::vector<Array<double>>& inputs,
                               const GradCheckOptions& options = {});
 

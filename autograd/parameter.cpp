@@ -25,7 +25,7 @@ void check_finite(const char* call, const std::string& name, const Array<T>& val
 template <class T>
 Parameter<T>::Parameter(std::string name, Array<T> value) : state_(std::make_shared<State>()) {
     check_finite("Parameter", name, value);
-    state_->name = std::move(name);
+    state_->name = Name(name);
     state_->shape = Shape::of(value.shape());
     state_->gradient = Array<T>::from_shape(value.shape());
     state_->gradient.fill(T(0));
@@ -41,12 +41,12 @@ typename Parameter<T>::State& Parameter<T>::state() const {
 
 template <class T>
 const std::string& Parameter<T>::name() const {
-    return state().name;
+    return state().name.text();
 }
 
 template <class T>
 void Parameter<T>::set_name(std::string name) {
-    state().name = std::move(name);
+    state().name = Name(name);
 }
 
 template <class T>

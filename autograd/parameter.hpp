@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ebb/autograd/name.hpp>
 #include <ebb/core/array.hpp>
 #include <ebb/core/shape.hpp>
 
@@ -29,8 +30,9 @@ class Parameter {
     std::size_t size() const;
 
     const Array<T>& value() const;
-    /// For writing. A backward pass over a graph that was recorded before the write refuses to run: it would mix the
-    /// old values with the new ones.
+    /// For writing elements. A backward pass over a graph that was recorded before the write refuses to run: it would
+    /// mix the old values with the new ones. To replace the whole array use `set_value`: another array put in this
+    /// one's place is other memory, and views onto the old one dangle.
     Array<T>& mutable_value();
     /// Replaces the value. Throws ShapeError where the shape differs.
     void set_value(const Array<T>& value);
@@ -52,7 +54,7 @@ class Parameter {
   private:
     friend class Tape<T>;
     struct State {
-        std::string name;
+        Name name;
         Shape shape;
         Array<T> value;
         Array<T> gradient;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -17,6 +18,21 @@ thread_local char thread_marker;
 
 template <class T>
 thread_local Tape<T>* innermost_tape = nullptr;
+
+/// The number of elements. Shape::size() itself does not look whether the product is too large for it.
+template <class T>
+std::size_t checked_size(std::string_view call, const char* what, const Shape& shape) {
+    std::size_t product = 1;
+    bool overflow = false, empty = false;
+    for (const std::size_t extent : shape) {
+        overflow |= __builtin_mul_overflow(product, extent, &product);
+        empty |= extent == 0;
+    }
+    if (empty) return 0;
+    if (overflow || product > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T))
+        fail<ShapeError>(fmt::format("{}: {} is {}: more elements than memory can hold", call, what, to_string(shape)));
+    return product;
+}
 
 template <class T>
 class AnchorStore {
@@ -128,7 +144,7 @@ Node<T>& Tape<T>::append(const Shape& shape, const T* value) {
 template <class T>
 Variable<T> Tape<T>::leaf(const T* data, const Shape& shape, bool requires_grad) {
     check_thread("Tape");
-    const std::size_t size = shape.size();
+    const std::size_t size = checked_size<T>("Tape", "an array", shape);
     T* const memory = values_.template allocate<T>(size);
     if (data) std::copy_n(data, size, memory);
     Node<T>& node = append(shape, memory);
@@ -163,6 +179,25 @@ Variable<T> Tape<T>::full(const Shape& shape, T value) {
     return result;
 }
 
+namespace {
+template <class T>
+void check_not_resized(const std::string& name, const Shape& shape, const Array<T>& value) {
+    const Shape now = Shape::of(value.shape());
+    if (now != shape)
+        fail<ShapeError>(fmt::format("Parameter: {} is {}, but its value was replaced by one of shape {}", name,
+                                     to_string(shape), to_string(now)));
+}
+}  // namespace
+
+/// The value of a parameter may have moved to other memory: `p.mutable_value() = array`.
+template <class T>
+void Tape<T>::refresh(Node<T>& parameter) const {
+    const typename Parameter<T>::State& state = *parameters_[parameter.parameter - 1].state;
+    if (parameter.value == state.value.data() && state.value.size() == state.shape.size()) return;
+    check_not_resized(state.name.text(), state.shape, state.value);
+    parameter.value = state.value.data();
+}
+
 template <class T>
 Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
     check_thread("Tape.use");
@@ -173,9 +208,7 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
         if (use.state.get() == &state && use.version == state.version && node(use.node).requires_grad == wanted)
             return at(use.node);
     }
-    if (state.value.size() != state.shape.size())
-        fail<ShapeError>(fmt::format("Parameter: {} is {}, but was resized to {} elements", state.name,
-                                     to_string(state.shape), state.value.size()));
+    check_not_resized(state.name.text(), state.shape, state.value);
     if (parameter_count_ == parameters_.size()) parameters_.emplace_back();
     ParameterUse& use = parameters_[parameter_count_++];
     Node<T>& node = append(state.shape, state.value.data());
@@ -183,7 +216,7 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
     use.node = static_cast<NodeIndex>(node_count_ - 1);
     use.version = state.version;
     node.requires_grad = wanted;
-    node.name = Name(state.name);
+    node.name = state.name;
     node.parameter = static_cast<std::uint32_t>(parameter_count_);
     return at(use.node);
 }
@@ -197,6 +230,7 @@ typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::s
     for (const Variable<T>& input : inputs) {
         check(operation.info().name, input);
         Node<T>& node = this->node(input.index_);
+        if (node.parameter) refresh(node);
         if (node.transposed && !operation.takes_transposed()) contiguous(node);
         wanted |= node.requires_grad;
         if (node.time_step > time_step) {
@@ -204,7 +238,8 @@ typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::s
             owner = node.step_owner;
         }
     }
-    T* const memory = value ? nullptr : values_.template allocate<T>(shape.size());
+    const std::size_t size = checked_size<T>(operation.info().name, "its result", shape);
+    T* const memory = value ? nullptr : values_.template allocate<T>(size);
     Node<T>& node = append(shape, value ? value : memory);
     node.time_step = time_step;
     node.step_owner = owner;
@@ -232,6 +267,7 @@ NodeIndex Tape<T>::record_transposed(const Operation<T>& operation, const Variab
 
 template <class T>
 const T* Tape<T>::contiguous(Node<T>& node) {
+    if (node.parameter) refresh(node);
     if (!node.transposed || node.value) return node.value;
     const auto& saved = *static_cast<const Transposed*>(node.saved);
     Node<T>& source = this->node(saved.source);
@@ -270,9 +306,9 @@ void Tape<T>::rewind(const Mark& mark) {
 
 template <class T>
 std::span<const typename Tape<T>::Share> Tape<T>::shares(const Parameter<T>& parameter) const noexcept {
-    for (std::size_t k = 0; k < parameter_count_; ++k)
-        if (parameters_[k].state == parameter.state_ && node(parameters_[k].node).requires_grad)
-            return parameters_[k].shares;
+    // A parameter that was written since has a second node: the newest one counts.
+    for (std::size_t k = parameter_count_; k-- > 0;)
+        if (parameters_[k].state == parameter.state_ && !parameters_[k].shares.empty()) return parameters_[k].shares;
     return {};
 }
 

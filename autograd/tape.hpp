@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace ebb {
@@ -58,9 +59,15 @@ class Tape {
     /// `loss` must have one element, else a seed of its shape (dL/dloss) is needed.
     /// Throws TapeError for a loss of another or a cleared tape, one that depends on nothing that wants a gradient, a
     /// graph freed by an earlier pass, a parameter written after it was recorded; ShapeError for a seed of another
-    /// shape. After an error everything is as before.
+    /// shape. After these errors everything is as before. Where an operation of your own throws in the middle of a
+    /// pass, the tape can go on, but gradients that were finished by then have been added.
     void backward(const Variable<T>& loss, BackwardOptions options = {});
-    void backward(const Variable<T>& loss, const Array<T>& seed, BackwardOptions options = {});
+    /// A template, so that `{.retain_graph = true}` can only be the options and never a seed.
+    template <class Seed>
+    requires std::is_convertible_v<const Seed&, Array<T>>
+    void backward(const Variable<T>& loss, const Seed& seed, BackwardOptions options = {}) {
+        backward_from(loss, seed, options);
+    }
 
     /// Forgets all nodes and gradients and keeps the memory. Variables of this tape must not be used any more.
     void clear();
@@ -123,6 +130,10 @@ class Tape {
     /// Throws TapeError, naming `call`, unless the variable is alive, of this tape and this thread.
     void check(std::string_view call, const Variable<T>& variable) const;
 
+    /// Throws TapeError, naming `call`, where a backward pass from `root` would meet a freed node or a parameter that
+    /// was written since it was recorded.
+    void check_backward(std::string_view call, NodeIndex root) const;
+
     /// What each use of a parameter added to its gradient in the passes since the last `clear()`: dW += delta' x.
     using Share = typename Backward<T>::Share;
     std::span<const Share> shares(const Parameter<T>& parameter) const noexcept;
@@ -159,8 +170,12 @@ class Tape {
     Node<T>& append(const Shape& shape, const T* value);
     void check_thread(std::string_view call) const;
     Variable<T> leaf(const T* data, const Shape& shape, bool requires_grad);
+    void backward_from(const Variable<T>& loss, const Array<T>& seed, BackwardOptions options);
     void start_backward(const Variable<T>& loss, const T* seed, BackwardOptions options);
-    void check_backward(NodeIndex root) const;
+    template <class Function>
+    void for_each_reached(NodeIndex root, Function f) const;
+    void forget_pass(NodeIndex root);
+    void refresh(Node<T>& parameter) const;
     void backward_recorded(const Variable<T>& loss, const T* seed);
     void run_backward(NodeIndex root, const T* seed, bool retain_graph);
     void retain(Node<T>& node);
@@ -182,9 +197,9 @@ class Tape {
     bool any_freed_ = false;  // whether a pass has freed nodes since the last clear()
 };
 
-/// The functional form (torch.autograd.grad): the gradients of y with respect to xs, as variables. Nothing is added to
-/// any `grad()`. With `create_graph` the results can be derived again. Throws TapeError where y does not depend on one
-/// of xs.
+/// The functional form (torch.autograd.grad): the gradients of y, which has one element, with respect to xs, as
+/// variables. Nothing is added to any `grad()`, and nothing is freed. With `create_graph` the results can be derived
+/// again. Throws TapeError where y does not depend on one of xs, and as `Tape::backward` does.
 template <class T>
 std::vector<Variable<T>> grad(const Variable<T>& y, std::vector<Variable<T>> xs, BackwardOptions options = {});
 

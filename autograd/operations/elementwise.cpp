@@ -3,7 +3,6 @@
 #include <ebb/autograd/operations/catalogue.hpp>
 #include <ebb/autograd/operations/elementwise.hpp>
 #include <ebb/autograd/operations/reductions.hpp>
-#include <ebb/autograd/operations/shape_operations.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/instruction_set.hpp>
@@ -188,19 +187,29 @@ Variable<T> detail::elementwise(std::size_t formula, std::initializer_list<Varia
 }
 
 template <class T>
-Variable<T> detail::scalar_like(const Variable<T>& like, T value) {
-    return like.tape().scalar(value);
+Variable<T> where(const Variable<T>& condition, Operand<T> a, Operand<T> b) {
+    // Before anything is put on the tape.
+    broadcast_shape("where", broadcast_shape("where", condition.shape(), a.shape()), b.shape());
+    // A comparison is a constant already.
+    return detail::elementwise<T>(formulas::Formulas::index_of<formulas::Where>,
+                                  {condition.requires_grad() ? condition.detach() : condition, a, b});
 }
 
 template <class T>
-Variable<T> sum_to(const Variable<T>& x, const Shape& shape) {
-    if (x.shape() == shape) return x;
-    std::vector<std::ptrdiff_t> axes;
-    const std::size_t missing = x.shape().rank() - shape.rank();
-    for (std::size_t axis = 0; axis < x.shape().rank(); ++axis)
-        if (axis < missing || (shape[axis - missing] == 1 && x.shape()[axis] != 1))
-            axes.push_back(static_cast<std::ptrdiff_t>(axis));
-    return reshape(sum(x, axes), shape);
+Variable<T> where(const Variable<T>& condition, std::type_identity_t<T> a, Operand<T> b) {
+    broadcast_shape("where", condition.shape(), b.shape());
+    return where(condition, detail::scalar_like(condition, a), b);
+}
+
+template <class T>
+Variable<T> where(const Variable<T>& condition, Operand<T> a, std::type_identity_t<T> b) {
+    broadcast_shape("where", condition.shape(), a.shape());
+    return where(condition, a, detail::scalar_like(condition, b));
+}
+
+template <class T>
+Variable<T> detail::scalar_like(const Variable<T>& like, T value) {
+    return like.tape().scalar(value);
 }
 
 namespace {
@@ -217,7 +226,9 @@ std::vector<CatalogueEntry> elementwise_catalogue() {
 #define EBB_INSTANTIATE(T)                                                                     \
     template Variable<T> detail::elementwise(std::size_t, std::initializer_list<Variable<T>>); \
     template Variable<T> detail::scalar_like(const Variable<T>&, T);                           \
-    template Variable<T> sum_to(const Variable<T>&, const Shape&);
+    template Variable<T> where(const Variable<T>&, Operand<T>, Operand<T>);                    \
+    template Variable<T> where(const Variable<T>&, std::type_identity_t<T>, Operand<T>);       \
+    template Variable<T> where(const Variable<T>&, Operand<T>, std::type_identity_t<T>);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

@@ -247,23 +247,15 @@ Variable<T> clamp(const Variable<T>& x, std::type_identity_t<T> low, std::type_i
     return detail::elementwise<T>(formulas::Formulas::index_of<formulas::Clamp>,
                                   {x, detail::scalar_like(x, low), detail::scalar_like(x, high)});
 }
-/// a where the condition is not 0, b elsewhere: `where(x > 0, x, 0.01 * x)`. A NaN in the branch not taken does no
-/// harm, neither forward nor backward.
+/// a where the condition is not 0, b elsewhere: `where(x > 0, x, 0.01 * x)`. Nothing flows into the condition, and 0
+/// into the branch not taken, whatever its value. What made that value may still turn the 0 into NaN, as 0 times
+/// infinity: `where(x < 1, exp(x), 0)` overflows for large x, `exp(where(x < 1, x, 1))` does not.
 template <class T>
-Variable<T> where(const Variable<T>& condition, Operand<T> a, Operand<T> b) {
-    return detail::elementwise<T>(formulas::Formulas::index_of<formulas::Where>, {condition, a, b});
-}
-template <class T>
-Variable<T> where(const Variable<T>& condition, std::type_identity_t<T> a, Operand<T> b) {
-    return where(condition, detail::scalar_like(condition, a), b);
-}
-template <class T>
-Variable<T> where(const Variable<T>& condition, Operand<T> a, std::type_identity_t<T> b) {
-    return where(condition, a, detail::scalar_like(condition, b));
-}
+Variable<T> where(const Variable<T>& condition, Operand<T> a, Operand<T> b);
 
-/// The sum over the axes along which `shape` was broadcast to the shape of x: the transpose of broadcasting.
 template <class T>
-Variable<T> sum_to(const Variable<T>& x, const Shape& shape);
+Variable<T> where(const Variable<T>& condition, std::type_identity_t<T> a, Operand<T> b);
+template <class T>
+Variable<T> where(const Variable<T>& condition, Operand<T> a, std::type_identity_t<T> b);
 
 }  // namespace ebb

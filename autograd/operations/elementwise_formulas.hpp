@@ -179,7 +179,9 @@ struct Elu : Binary {
                                         Domain::nonzero};
     static auto forward(const auto& x, const auto& alpha) { return where(x > 0, x, alpha * expm1(x)); }
     static auto vjp(const auto& dy, const auto& x, const auto& alpha, const auto&) {
-        return std::tuple{where(x > 0, dy, dy * alpha * exp(x)), where(x > 0, 0, dy * expm1(x))};
+        // Where x > 0 is not looked at, but e^x overflows there, and 0 times infinity would be NaN in the derivative.
+        const auto below = where(x > 0, 0, x);
+        return std::tuple{where(x > 0, dy, dy * alpha * exp(below)), dy * expm1(below)};
     }
 };
 
@@ -236,10 +238,10 @@ struct Clamp : Ternary {
 
 struct Where : Ternary {
     static constexpr OperationInfo info{"where", "y = a where c is not 0, else b",
-                                        "da = dy where c, db = dy where not c; c gets none", Domain::distinct};
+                                        "da = dy where c, db = dy where not c; c gets none"};
     static auto forward(const auto& c, const auto& a, const auto& b) { return where(c != 0, a, b); }
     static auto vjp(const auto& dy, const auto& c, const auto&, const auto&, const auto&) {
-        return std::tuple{0 * c, where(c != 0, dy, 0), where(c != 0, 0, dy)};
+        return std::tuple{0 * dy, where(c != 0, dy, 0), where(c != 0, 0, dy)};
     }
 };
 

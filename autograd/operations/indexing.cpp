@@ -1,3 +1,4 @@
+#include <ebb/autograd/operations/catalogue.hpp>
 #include <ebb/autograd/operations/indexing.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
@@ -169,6 +170,10 @@ Variable<T> index_add(const Variable<T>& x, const Indices& indices, Operand<T> s
                                      to_string(source.shape()), to_string(rows_shape(x, view)), to_string(view.shape),
                                      to_string(x.shape())));
     return add_rows(x, view, source);
+}
+
+std::vector<CatalogueEntry> indexing_catalogue() {
+    return {{IndexSelect<double>().info(), 1}, {IndexAdd<double>().info(), 2}};
 }
 
 #define EBB_INSTANTIATE(T)                                                 \

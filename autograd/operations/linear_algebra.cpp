@@ -1,4 +1,5 @@
 #include <ebb/autograd/operations/broadcast.hpp>
+#include <ebb/autograd/operations/catalogue.hpp>
 #include <ebb/autograd/operations/elementwise.hpp>
 #include <ebb/autograd/operations/linear_algebra.hpp>
 #include <ebb/autograd/operations/reductions.hpp>
@@ -20,6 +21,11 @@ std::string named(const std::string& name, const char* otherwise) {
     return name.empty() ? otherwise : name;
 }
 
+/// The product of all extents but the last one.
+std::size_t rows_of(const Shape& shape) {
+    return shape.erased(shape.rank() - 1).size();
+}
+
 /// A matrix as it lies in memory: row-major, or the transpose of a row-major one.
 template <class T>
 struct Operand2 {
@@ -37,6 +43,12 @@ Operand2<T> as_it_lies(Tape<T>& tape, Node<T>& node) {
             return {tape.contiguous(tape.node(saved.source)), Transpose::yes, node.shape[rank - 2]};
     }
     return {tape.contiguous(node), Transpose::no, node.shape.back()};
+}
+
+/// Whether the batch of a is but more rows of one product.
+template <class T>
+bool is_flat(const Shape& a, const Operand2<T>& left, const Shape& b) {
+    return b.rank() == 2 && (a.rank() == 2 || left.transposed == Transpose::no);
 }
 
 constexpr Transpose flipped(Transpose t) {
@@ -73,6 +85,17 @@ class Batch {
     Broadcast<2> lies_;
 };
 
+/// Says which time steps the rows of a share belong to. Sequences are [T, B, features]: those of a step lie together.
+template <class T>
+void set_time(typename Backward<T>::Share& share, const Node<T>& y) {
+    if (y.shape.rank() > 2) {
+        share.time_steps = y.shape[0];
+        share.first_time_step = 0;
+    } else {
+        share.first_time_step = y.time_step;
+    }
+}
+
 /// y = a b for arrays of at least two axes.
 template <class T>
 class Matmul final : public Operation<T> {
@@ -97,9 +120,9 @@ class Matmul final : public Operation<T> {
         const Shape& shape = pass.node().shape;
         const T* const dy = pass.dy();
         const std::size_t n = shape.back(), k = a.shape.back();
-        const bool flat = b.shape.rank() == 2;  // the batch of a is more rows of one product
-        const std::size_t m = flat ? a.shape.size() / std::max<std::size_t>(k, 1) : shape[shape.rank() - 2];
         const Operand2<T> left = as_it_lies(tape, a), right = as_it_lies(tape, b);
+        const bool flat = is_flat(a.shape, left, b.shape);
+        const std::size_t m = flat ? rows_of(shape) : shape[shape.rank() - 2];
         const std::size_t a_size = m * k, b_size = k * n, y_size = m * n;
 
         if (pass.wants(0)) {
@@ -119,7 +142,7 @@ class Matmul final : public Operation<T> {
             }
         }
         if (!pass.wants(1)) return;
-        if (flat && left.transposed == Transpose::no && defer(pass, b, left.data, dy, m, k, n)) return;
+        if (flat && left.transposed == Transpose::no && defer(pass, b, {left.data, dy, m, k, n})) return;
         // db = a' dy
         const auto product = [&](T* db, const T* a_at, const T* dy_at, T beta) {
             gemm(flipped(left.transposed), Transpose::no, k, n, m, T(1), a_at, left.stride, dy_at, n, beta, db, n);
@@ -137,10 +160,8 @@ class Matmul final : public Operation<T> {
 
   private:
     /// x W and x W' of a parameter W wait for the weight's turn.
-    static bool defer(Backward<T>& pass, const Node<T>& b, const T* x, const T* dy, std::size_t m, std::size_t k,
-                      std::size_t n) {
-        typename Backward<T>::Share share{x, dy, m, k, n};
-        share.first_time_step = pass.node().time_step;
+    static bool defer(Backward<T>& pass, const Node<T>& b, typename Backward<T>::Share share) {
+        set_time<T>(share, pass.node());
         if (b.parameter) {
             share.transposed = true;
             pass.defer(b, share);
@@ -171,8 +192,8 @@ Variable<T> matmul_of_matrices(const Variable<T>& a, const Variable<T>& b) {
     const auto product = [&](std::size_t rows, const T* x, const T* w, T* y) {
         gemm(left.transposed, right.transposed, rows, n, k, T(1), x, left.stride, w, right.stride, T(0), y, n);
     };
-    if (bs.rank() == 2 && left.transposed == Transpose::no)
-        product(shape.size() / std::max<std::size_t>(n, 1), left.data, right.data, recorded.value);
+    if (is_flat(as, left, bs))
+        product(rows_of(shape), left.data, right.data, recorded.value);
     else
         Batch(shape, as, bs).for_each([&](std::size_t ia, std::size_t ib, std::size_t iy) {
             product(m, left.data + ia * m * k, right.data + ib * k * n, recorded.value + iy * m * n);
@@ -195,7 +216,7 @@ class LinearOperation final : public Operation<T> {
     void vjp(Vjp<T>& pass) const override {
         const Variable<T> x = pass.input(0), w = pass.input(1), dy = pass.dy();
         if (pass.wants(0)) pass.accumulate(0, matmul(dy, w));
-        const std::size_t rows = pass.node().shape.size() / std::max<std::size_t>(w.shape()[0], 1);
+        const std::size_t rows = rows_of(pass.node().shape);
         const Variable<T> dy2 = reshape(dy, {rows, w.shape()[0]});
         if (pass.wants(1)) pass.accumulate(1, matmul(transpose(dy2), reshape(x, {rows, w.shape()[1]})));
         if (pass.input_count() == 3 && pass.wants(2)) pass.accumulate(2, sum(dy2, 0));
@@ -207,19 +228,14 @@ class LinearOperation final : public Operation<T> {
         const Shape& shape = pass.node().shape;
         const T* const dy = pass.dy();
         const std::size_t n = w.shape[0], k = w.shape[1];
-        const std::size_t rows = shape.size() / std::max<std::size_t>(n, 1);
+        const std::size_t rows = rows_of(shape);
         if (pass.wants(0)) {
             const GradientTarget<T> target = pass.target(0);
             gemm(Transpose::no, Transpose::no, rows, k, n, T(1), dy, n, w.value, k, target.assign ? T(0) : T(1),
                  target.data, k);
         }
-        // Sequences are [T, B, features]: the rows of a time step lie together.
         typename Backward<T>::Share share{x.value, dy, rows, k, n};
-        share.first_time_step = pass.node().time_step;
-        if (shape.rank() > 2) {
-            share.time_steps = shape[0];
-            share.first_time_step = 0;
-        }
+        set_time<T>(share, pass.node());
         bool deferred = false;
         if (pass.wants(1)) {
             if (pass.is_parameter(1)) {
@@ -248,6 +264,7 @@ class LinearOperation final : public Operation<T> {
 
 template <class T>
 Variable<T> matmul(const Variable<T>& a, Operand<T> b) {
+    a.tape().check("matmul", b);
     const Shape& as = a.shape();
     const Shape& bs = b.shape();
     const std::string a_name = named(a.name(), "a"), b_name = named(b.name(), "b");
@@ -286,7 +303,7 @@ Variable<T> linear(const Variable<T>& x, Operand<T> weight, Operand<T> bias) {
     Tape<T>& tape = x.tape();
     Shape shape = xs;
     shape[shape.rank() - 1] = ws[0];
-    const std::size_t k = ws[1], n = ws[0], rows = xs.size() / std::max<std::size_t>(k, 1);
+    const std::size_t k = ws[1], n = ws[0], rows = rows_of(xs);
     const std::array<Variable<T>, 3> inputs{x, weight, bias};
     const auto recorded = tape.record(operation, std::span(inputs.data(), bias.defined() ? 3 : 2), shape);
     T* const y = recorded.value;
@@ -297,6 +314,10 @@ Variable<T> linear(const Variable<T>& x, Operand<T> weight, Operand<T> bias) {
     gemm(Transpose::no, Transpose::yes, rows, n, k, T(1), x.node().value, k, weight.node().value, k,
          bias.defined() ? T(1) : T(0), y, n);
     return tape.at(recorded.index);
+}
+
+std::vector<CatalogueEntry> linear_algebra_catalogue() {
+    return {{Matmul<double>().info(), 2}, {LinearOperation<double>().info(), 3}};
 }
 
 #define EBB_INSTANTIATE(T)                                       \

@@ -1,3 +1,4 @@
+#include <ebb/autograd/operations/catalogue.hpp>
 #include <ebb/autograd/operations/elementwise.hpp>
 #include <ebb/autograd/operations/loss_kernels.hpp>
 #include <ebb/autograd/operations/losses.hpp>
@@ -100,6 +101,26 @@ class DifferenceLoss final : public Operation<T> {
   private:
     OperationInfo info_;
 };
+
+template <class T>
+const DifferenceLoss<formulas::Square, T>& mse_operation() {
+    static const DifferenceLoss<formulas::Square, T> operation("mse_loss", "y = mean (a - b)^2",
+                                                               "da = 2 dy (a - b) / N, db = -da");
+    return operation;
+}
+template <class T>
+const DifferenceLoss<formulas::Abs, T>& l1_operation() {
+    static const DifferenceLoss<formulas::Abs, T> operation("l1_loss", "y = mean |a - b|",
+                                                            "da = dy sign(a - b) / N, db = -da");
+    return operation;
+}
+template <class T>
+const DifferenceLoss<formulas::Huber, T>& huber_operation() {
+    static const DifferenceLoss<formulas::Huber, T> operation(
+        "huber_loss", "y = mean of (a - b)^2 / 2 where |a - b| <= d, else d (|a - b| - d / 2)",
+        "da = dy min(|a - b|, d) sign(a - b) / N, db = -da");
+    return operation;
+}
 
 // ---- classes by number ----------------------------------------------------------------------------------------------
 
@@ -285,33 +306,26 @@ Variable<T> record_classes(const Loss& operation, const Variable<T>& x, ClassesS
 
 template <class T>
 Variable<T> mse_loss(const Variable<T>& prediction, Operand<T> target, Reduction reduction) {
-    static const DifferenceLoss<formulas::Square, T> operation("mse_loss", "y = mean (a - b)^2",
-                                                               "da = 2 dy (a - b) / N, db = -da");
     check_equal_shapes("mse_loss", "prediction", prediction, target);
     if (reduction == Reduction::none) return square(prediction - target);
-    return operation.record(prediction, target, T(0), reduction);
+    return mse_operation<T>().record(prediction, target, T(0), reduction);
 }
 
 template <class T>
 Variable<T> l1_loss(const Variable<T>& prediction, Operand<T> target, Reduction reduction) {
-    static const DifferenceLoss<formulas::Abs, T> operation("l1_loss", "y = mean |a - b|",
-                                                            "da = dy sign(a - b) / N, db = -da");
     check_equal_shapes("l1_loss", "prediction", prediction, target);
     if (reduction == Reduction::none) return abs(prediction - target);
-    return operation.record(prediction, target, T(0), reduction);
+    return l1_operation<T>().record(prediction, target, T(0), reduction);
 }
 
 template <class T>
 Variable<T> huber_loss(const Variable<T>& prediction, Operand<T> target, const HuberOptions& options) {
-    static const DifferenceLoss<formulas::Huber, T> operation(
-        "huber_loss", "y = mean of (a - b)^2 / 2 where |a - b| <= d, else d (|a - b| - d / 2)",
-        "da = dy min(|a - b|, d) sign(a - b) / N, db = -da");
     check_equal_shapes("huber_loss", "prediction", prediction, target);
     if (!(options.delta > 0))
         fail<ValueError>(fmt::format("huber_loss: delta is {}: expected a number above 0", options.delta));
     const T delta = static_cast<T>(options.delta);
     if (options.reduction == Reduction::none) return huber(prediction - target, delta);
-    return operation.record(prediction, target, delta, options.reduction);
+    return huber_operation<T>().record(prediction, target, delta, options.reduction);
 }
 
 template <class T>
@@ -360,6 +374,14 @@ Variable<T> binary_cross_entropy_with_logits(const Variable<T>& logits, Operand<
     }
     if (options.weight) losses = losses * tape.constant(*options.weight);
     return reduced(losses, options.reduction);
+}
+
+std::vector<CatalogueEntry> loss_catalogue() {
+    return {{mse_operation<double>().info(), 2},
+            {l1_operation<double>().info(), 2},
+            {huber_operation<double>().info(), 2},
+            {NllLoss<double>().info(), 1},
+            {CrossEntropy<double>().info(), 1}};
 }
 
 #define EBB_INSTANTIATE(T)                                                                                 \

@@ -4,12 +4,31 @@
 
 #include <ebb/autograd/variable.hpp>
 
+#include <array>
 #include <cstddef>
+#include <initializer_list>
 #include <vector>
 
 namespace ebb {
 
-using Axes = std::vector<std::ptrdiff_t>;
+/// Axes of an array, negative ones counted from the end; kept in place, so that naming them does not allocate.
+class Axes {
+  public:
+    Axes() = default;
+    /// Throws ShapeError for more axes than an array can have.
+    Axes(std::initializer_list<std::ptrdiff_t> axes);
+    explicit Axes(const std::vector<std::ptrdiff_t>& axes);
+
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    const std::ptrdiff_t* begin() const noexcept { return axes_.data(); }
+    const std::ptrdiff_t* end() const noexcept { return axes_.data() + size_; }
+
+  private:
+    void append(std::ptrdiff_t axis);
+    std::array<std::ptrdiff_t, Shape::max_rank> axes_{};
+    std::size_t size_ = 0;
+};
 
 /// The sum of all elements, of shape [].
 template <class T>
@@ -21,6 +40,11 @@ template <class T>
 Variable<T> sum(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims = false) {
     return sum(x, Axes{axis}, keepdims);
 }
+
+/// The sum over the axes along which `shape` broadcasts to the shape of x, in that shape: the transpose of
+/// `broadcast_to`. Throws ShapeError where it does not broadcast.
+template <class T>
+Variable<T> sum_to(const Variable<T>& x, const Shape& shape);
 
 /// The arithmetic mean; NaN of no elements, as in NumPy.
 template <class T>

@@ -1,6 +1,7 @@
 #include <ebb/autograd/operations/along_axis.hpp>
 #include <ebb/autograd/operations/broadcast.hpp>
-#include <ebb/autograd/operations/elementwise.hpp>
+#include <ebb/autograd/operations/catalogue.hpp>
+#include <ebb/autograd/operations/reductions.hpp>
 #include <ebb/autograd/operations/shape_operations.hpp>
 #include <ebb/autograd/operations/transposed.hpp>
 #include <ebb/autograd/tape.hpp>
@@ -179,6 +180,32 @@ class Concat final : public Operation<T> {
     }
 };
 
+/// As Concat, of parts with extent 1 along an axis that they do not have themselves.
+template <class T>
+class Stack final : public Operation<T> {
+  public:
+    const OperationInfo& info() const noexcept override {
+        static constexpr OperationInfo info{"stack", "y = x_0, x_1, ... along a new axis", "dx_k = dy[k]"};
+        return info;
+    }
+    void vjp(Vjp<T>& pass) const override {
+        const auto axis = static_cast<std::ptrdiff_t>(pass.template saved<Region>().axis);
+        for (std::size_t i = 0; i < pass.input_count(); ++i)
+            if (pass.wants(i)) pass.accumulate(i, select(pass.dy(), axis, static_cast<std::ptrdiff_t>(i)));
+    }
+    void backward(Backward<T>& pass) const override {
+        const AlongAxis dy(pass.node().shape, pass.template saved<Region>().axis);
+        for (std::size_t i = 0; i < pass.node().input_count; ++i) {
+            if (!pass.wants(i)) continue;
+            const GradientTarget<T> target = pass.target(i);
+            if (target.assign)
+                move_slices<false>(target.data, 1, 0, pass.dy(), dy.extent, i, dy.outer, 1, dy.inner);
+            else
+                move_slices<true>(target.data, 1, 0, pass.dy(), dy.extent, i, dy.outer, 1, dy.inner);
+        }
+    }
+};
+
 }  // namespace
 
 template <class T>
@@ -328,16 +355,28 @@ Variable<T> concat(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis) {
 
 template <class T>
 Variable<T> stack(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis) {
+    static const Stack<T> operation;
     if (xs.empty()) fail<ValueError>("stack: no arrays: expected at least one");
-    std::vector<Variable<T>> rows;
-    rows.reserve(xs.size());
-    for (std::size_t k = 0; k < xs.size(); ++k) {
-        if (xs[k].shape() != xs[0].shape())
-            fail<ShapeError>(fmt::format("stack: array 0 is {}, array {} is {}: expected one shape",
-                                         to_string(xs[0].shape()), k, to_string(xs[k].shape())));
-        rows.push_back(unsqueeze(xs[k], axis));
-    }
-    return concat(rows, axis);
+    const Shape& part = xs[0].shape();
+    for (std::size_t k = 1; k < xs.size(); ++k)
+        if (xs[k].shape() != part)
+            fail<ShapeError>(fmt::format("stack: array 0 is {}, array {} is {}: expected one shape", to_string(part), k,
+                                         to_string(xs[k].shape())));
+    const std::size_t a = normalized_axis("stack", axis, part.rank() + 1);
+    const Shape shape = part.inserted(a, xs.size());
+    Tape<T>& tape = xs[0].tape();
+    const auto recorded = tape.record(operation, std::span(xs), shape);
+    const AlongAxis y(shape, a);
+    for (std::size_t k = 0; k < xs.size(); ++k)
+        move_slices<false>(recorded.value, y.extent, k, xs[k].node().value, 1, 0, y.outer, 1, y.inner);
+    if (recorded.recorded) tape.save(recorded.node, Region{a, 0});
+    return tape.at(recorded.index);
+}
+
+std::vector<CatalogueEntry> shape_catalogue() {
+    return {{Reshape<double>().info(), 1}, {Transpose2<double>().info(), 1}, {BroadcastTo<double>().info(), 1},
+            {Slice<double>().info(), 1},   {Pad<double>().info(), 1},        {Concat<double>().info(), 0},
+            {Stack<double>().info(), 0}};
 }
 
 #define EBB_INSTANTIATE(T)                                                                          \

@@ -1,4 +1,5 @@
 #include <ebb/autograd/operations/along_axis.hpp>
+#include <ebb/autograd/operations/catalogue.hpp>
 #include <ebb/autograd/operations/elementwise.hpp>
 #include <ebb/autograd/operations/reductions.hpp>
 #include <ebb/autograd/operations/shape_operations.hpp>
@@ -141,6 +142,10 @@ Variable<T> logsumexp(const Variable<T>& x, const Axes& axes, bool keepdims) {
 template <class T>
 Variable<T> logsumexp(const Variable<T>& x) {
     return reshape(logsumexp(reshape(x, Shape{x.size()}), 0), Shape{});
+}
+
+std::vector<CatalogueEntry> softmax_catalogue() {
+    return {{Softmax<double>().info(), 1}, {LogSoftmax<double>().info(), 1}, {LogSumExp<double>().info(), 1}};
 }
 
 #define EBB_INSTANTIATE(T)                                                    \

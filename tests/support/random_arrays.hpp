@@ -5,8 +5,10 @@
 #include <ebb/core/array.hpp>
 #include <ebb/core/shape.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <random>
 #include <utility>
 #include <vector>
@@ -84,6 +86,13 @@ class RandomArrays {
   private:
     std::mt19937_64 engine_;
 };
+
+/// The numbers in this shape: `Array<double>{{1}}` is ambiguous.
+inline Array<double> array_of(const Shape& shape, std::initializer_list<double> numbers) {
+    Array<double> result = Array<double>::from_shape(std::vector<std::size_t>(shape.begin(), shape.end()));
+    std::copy(numbers.begin(), numbers.end(), result.data());
+    return result;
+}
 
 /// The same numbers as floats.
 inline Array<float> to_float(const Array<double>& x) {

@@ -1,0 +1,88 @@
+#include <ebb/core/error.hpp>
+
+#include "support/operation_cases.hpp"
+#include <doctest/doctest.h>
+
+using namespace ebb;
+using namespace ebb::test;
+
+std::vector<OperationCase> ebb::test::indexing_cases() {
+    RandomArrays random(51);
+    std::vector<OperationCase> cases;
+    const auto add = [&](const char* operation, const char* label, const std::vector<Shape>& shapes, auto f) {
+        cases.push_back(operation_case(operation, label, random.arrays(shapes), f));
+    };
+    for (const Shape& x : {Shape{5}, Shape{5, 3}, Shape{5, 2, 4}})
+        for (const Shape& s : {Shape{}, Shape{1}, Shape{7}, Shape{2, 3}}) {
+            const Indices indices = random.indices(s, 5);
+            Shape rows = s;
+            for (std::size_t axis = 1; axis < x.rank(); ++axis) rows.push_back(x[axis]);
+            add("index_select", "", {x}, [=](const auto& in) { return index_select(in[0], indices); });
+            add("index_add", "", {x, rows}, [=](const auto& in) { return index_add(in[0], indices, in[1]); });
+        }
+    const Indices same{2, 2, 2};
+    add("index_select", "one row many times", {{3, 9}}, [=](const auto& in) { return index_select(in[0], same); });
+    add("index_add", "to one row many times", {{3, 9}, {3, 9}},
+        [=](const auto& in) { return index_add(in[0], same, in[1]); });
+    add("index_add", "of itself", {{3, 2}}, [=](const auto& in) { return index_add(in[0], same, in[0]); });
+    return cases;
+}
+
+TEST_CASE("indexing: every case") {
+    for (const OperationCase& c : indexing_cases()) check_case(c);
+}
+
+TEST_CASE("index_select: rows in the order of the indices") {
+    Tape<double> tape;
+    const Array<double> x{{1, 2}, {3, 4}, {5, 6}};
+    const Array<double> rows = index_select(tape.constant(x), Indices{2, 0, 2}).value();
+    CHECK(rows == Array<double>{{5, 6}, {1, 2}, {5, 6}});
+    CHECK(index_select(tape.constant(x), Indices{{0, 1, 2}, {2, 1, 0}}).shape() == Shape{2, 3, 2});
+    CHECK(index_select(tape.constant(x), Indices::from_shape({0})).shape() == Shape{0, 2});
+    const Array<double> one = index_select(tape.constant(x), Indices(std::int64_t{1})).value();
+    CHECK(one == Array<double>{3, 4});
+    const Array<double> added = index_add(tape.constant(x), Indices{0, 0}, tape.ones({2, 2})).value();
+    CHECK(added == Array<double>{{3, 4}, {3, 4}, {5, 6}});
+}
+
+TEST_CASE("index_select: an embedding's gradient is a sum over the uses of each row") {
+    const Parameter<double> weight("embedding.weight", Array<double>{{1, 2}, {3, 4}, {5, 6}});
+    Tape<double> tape;
+    Indices words{1, 1, 2};
+    const auto y = index_select(weight, words);
+    words.fill(0);  // the tape has its own copy
+    tape.backward(sum(y * y));
+    CHECK(weight.grad() == Array<double>{{0, 0}, {12, 16}, {10, 12}});
+}
+
+TEST_CASE("indexing: errors, and the tape is as before") {
+    Tape<double> tape;
+    const auto x = tape.variable(Array<double>::from_shape({5, 2}));
+    const auto scalar = tape.scalar(1);
+    const auto empty = tape.variable(Array<double>::from_shape({0, 2}));
+    const auto source = tape.variable(Array<double>::from_shape({2, 3}));
+    const std::size_t size = tape.size();
+    CHECK_THROWS_WITH_AS(index_select(x, Indices{{0, 4}, {7, 9}}),
+                         "index_select: index 7 at flat position 2 of the indices: x is [5, 2], expected 0 to 4",
+                         IndexError);
+    CHECK_THROWS_WITH_AS(index_select(x, Indices{-1}),
+                         "index_select: index -1 at flat position 0 of the indices: x is [5, 2], expected 0 to 4",
+                         IndexError);
+    CHECK_THROWS_WITH_AS(index_select(empty, Indices{0}),
+                         "index_select: index 0 at flat position 0 of the indices: x is [0, 2], expected no index",
+                         IndexError);
+    CHECK_THROWS_WITH_AS(index_select(scalar, Indices{0}),
+                         "index_select: x is a scalar: expected an array with at least one axis", ShapeError);
+    CHECK_THROWS_WITH_AS(index_add(x, Indices{5, 0}, source),
+                         "index_add: index 5 at flat position 0 of the indices: x is [5, 2], expected 0 to 4",
+                         IndexError);
+    CHECK_THROWS_WITH_AS(index_add(x, Indices{1, 0}, source),
+                         "index_add: the source is [2, 3], expected [2, 2]: the indices are [2], x is [5, 2]",
+                         ShapeError);
+    CHECK(tape.size() == size);
+    x.named("embedding.weight");
+    CHECK_THROWS_WITH_AS(
+        index_select(x, Indices{5}),
+        "index_select: index 5 at flat position 0 of the indices: embedding.weight is [5, 2], expected 0 to 4",
+        IndexError);
+}

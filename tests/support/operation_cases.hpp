@@ -1,0 +1,58 @@
+#pragma once
+/// Every way in which an operation is checked, given one case of it: a function and its inputs.
+
+#include <ebb/autograd/gradcheck.hpp>
+#include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/tape.hpp>
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/random_arrays.hpp"
+
+namespace ebb::test {
+
+template <class T>
+using Variables = std::vector<Variable<T>>;
+
+struct OperationCase {
+    std::string operation;  ///< its name in the catalogue
+    std::string label;      ///< which case of it
+    std::vector<Array<double>> inputs;
+    std::function<Variable<double>(const Variables<double>&)> in_double;
+    std::function<Variable<float>(const Variables<float>&)> in_float;
+    bool flat = false;  ///< its gradient is 0 everywhere
+};
+
+/// `f` is generic: called with variables of doubles and of floats.
+template <class F>
+OperationCase operation_case(std::string operation, std::string label, std::vector<Array<double>> inputs, F f) {
+    return {std::move(operation), std::move(label), std::move(inputs), f, f, false};
+}
+
+/// The shapes of a case, for messages.
+std::string shapes_of(const std::vector<Array<double>>& inputs);
+
+/// Checks, in double: the gradient and its gradient against central differences, and both ways of computing them
+/// against each other; inputs that lie in memory otherwise (transposed, unaligned); inputs used twice; each input
+/// wanted alone; and in float: value and gradient against those in double.
+void check_case(const OperationCase& c);
+
+/// The gradients of <cotangent, f(inputs)> in T, over raw memory. Inputs with `wanted` false are constants, and their
+/// gradients are left empty.
+template <class T>
+std::vector<Array<T>> raw_gradients(const std::function<Variable<T>(const Variables<T>&)>& f,
+                                    const std::vector<Array<T>>& inputs, const std::vector<bool>& wanted);
+
+// The cases of each family, beside the tests that run them.
+std::vector<OperationCase> elementwise_cases();
+std::vector<OperationCase> indexing_cases();
+std::vector<OperationCase> linear_algebra_cases();
+std::vector<OperationCase> loss_cases();
+std::vector<OperationCase> reduction_cases();
+std::vector<OperationCase> shape_cases();
+std::vector<OperationCase> softmax_cases();
+
+}  // namespace ebb::test
