@@ -12,6 +12,7 @@
 #include <ebb/core/error.hpp>
 #include <ebb/core/file.hpp>
 #include <ebb/core/random.hpp>
+#include <ebb/core/safetensors.hpp>
 #include <ebb/core/shape.hpp>
 #include <ebb/inspect/data_file.hpp>
 #include <ebb/inspect/figure.hpp>
@@ -21,11 +22,17 @@
 #include <ebb/inspect/svg.hpp>
 #include <ebb/inspect/terminal.hpp>
 #include <ebb/inspect/vega_lite.hpp>
+#include <ebb/layers/dropout.hpp>
+#include <ebb/layers/embedding.hpp>
 #include <ebb/layers/init.hpp>
+#include <ebb/layers/layer_norm.hpp>
 #include <ebb/layers/linear.hpp>
+#include <ebb/layers/model_file.hpp>
 #include <ebb/layers/module.hpp>
 #include <ebb/layers/recurrent_cells.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
+#include <ebb/layers/sequential.hpp>
+#include <ebb/layers/summary.hpp>
 #include <ebb/optim/adagrad.hpp>
 #include <ebb/optim/adam.hpp>
 #include <ebb/optim/clip.hpp>

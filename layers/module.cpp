@@ -1,7 +1,11 @@
 #include <ebb/core/error.hpp>
 #include <ebb/layers/module.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace ebb {
 namespace {
@@ -32,9 +36,80 @@ void Module<T>::set_path(State& state, const std::string& path) {
 
 template <class T>
 std::vector<std::pair<std::string, Parameter<T>>> Module<T>::named_parameters() const {
-    std::vector<std::pair<std::string, Parameter<T>>> result;
-    collect(*state_, "", result);
+    std::vector<std::pair<std::string, Parameter<T>>> all, result;
+    collect(*state_, "", all);
+    for (auto& named : all) {
+        const auto same = [&](const auto& other) { return other.second.shares_with(named.second); };
+        if (std::none_of(result.begin(), result.end(), same)) result.push_back(std::move(named));
+    }
     return result;
+}
+
+template <class T>
+std::vector<ModulePart<T>> Module<T>::modules() const {
+    std::vector<ModulePart<T>> result;
+    collect_parts(*state_, "", result);
+    return result;
+}
+
+template <class T>
+void Module<T>::collect_parts(const State& state, const std::string& path, std::vector<ModulePart<T>>& into) {
+    into.push_back({path, state.type, state.parameters});
+    for (const auto& [name, part] : state.parts) collect_parts(*part, joined(path, name), into);
+}
+
+template <class T>
+StateDict<T> Module<T>::state_dict() const {
+    std::vector<std::pair<std::string, Parameter<T>>> all;
+    collect(*state_, "", all);
+    StateDict<T> result;
+    for (const auto& [name, parameter] : all) result.emplace(name, parameter.value());
+    return result;
+}
+
+template <class T>
+LoadReport Module<T>::load_state_dict(const StateDict<T>& state, bool strict) {
+    std::vector<std::pair<std::string, Parameter<T>>> all;
+    collect(*state_, "", all);
+    LoadReport report;
+    std::vector<std::string> shapes;
+    for (const auto& [name, parameter] : all) {
+        const auto given = state.find(name);
+        if (given == state.end()) {
+            report.missing.push_back(name);
+            continue;
+        }
+        const Array<T>& value = given->second;
+        const Shape shape = Shape::of(value.shape());
+        if (shape != parameter.shape())
+            shapes.push_back(
+                fmt::format("{} is {}, expected {}", name, to_string(shape), to_string(parameter.shape())));
+        const T* const end = value.data() + value.size();
+        const T* const bad = std::find_if_not(value.data(), end, [](T v) { return std::isfinite(v); });
+        if (bad != end)
+            fail<ValueError>(fmt::format("load_state_dict: {}: {} holds {} at flat index {}: expected finite numbers",
+                                         display_name(), name, *bad, bad - value.data()));
+    }
+    for (const auto& [name, unused] : state) {
+        const auto same = [&, &given = name](const auto& named) { return named.first == given; };
+        if (std::none_of(all.begin(), all.end(), same)) report.unexpected.push_back(name);
+    }
+
+    const bool names_differ = strict && !(report.missing.empty() && report.unexpected.empty());
+    std::vector<std::string> differences;
+    if (strict && !report.missing.empty())
+        differences.push_back(fmt::format("missing: {}", fmt::join(report.missing, ", ")));
+    if (strict && !report.unexpected.empty())
+        differences.push_back(fmt::format("unexpected: {}", fmt::join(report.unexpected, ", ")));
+    differences.insert(differences.end(), shapes.begin(), shapes.end());
+    const std::string message =
+        fmt::format("load_state_dict: {} does not fit: {}", display_name(), fmt::join(differences, "; "));
+    if (names_differ) fail<ValueError>(message);
+    if (!shapes.empty()) fail<ShapeError>(message);
+
+    for (auto& [name, parameter] : all)
+        if (const auto given = state.find(name); given != state.end()) parameter.set_value(given->second);
+    return report;
 }
 
 template <class T>

@@ -3,12 +3,31 @@
 #include <ebb/autograd/parameter.hpp>
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace ebb {
+
+/// The values of a model's parameters, by their paths.
+template <class T>
+using StateDict = std::map<std::string, Array<T>>;
+
+/// What a state dict and a model did not have in common.
+struct LoadReport {
+    std::vector<std::string> missing;     ///< parameters of the model that were not given
+    std::vector<std::string> unexpected;  ///< names given that the model does not have
+};
+
+/// One of the modules that a model consists of.
+template <class T>
+struct ModulePart {
+    std::string path;  ///< below the module that was asked; empty for that one itself
+    std::string type;
+    std::vector<std::pair<std::string, Parameter<T>>> parameters;  ///< its own, without those of its parts
+};
 
 /// Something with parameters: a layer, a cell, or a model made of them.
 ///
@@ -35,13 +54,24 @@ class Module {
     /// The name, or the type where it has none: for messages.
     const std::string& display_name() const noexcept { return name().empty() ? type() : name(); }
 
-    /// All parameters, those of the parts included, in the order of registration.
+    /// All parameters, those of the parts included, in the order of registration. A parameter that stands in several
+    /// places is listed once, at the first.
     std::vector<Parameter<T>> parameters() const;
     /// The same with their paths below this module.
     std::vector<std::pair<std::string, Parameter<T>>> named_parameters() const;
     /// How many numbers the parameters hold.
     std::size_t parameter_count() const;
     void zero_grad();
+    /// This module and all parts below it, a module before its parts.
+    std::vector<ModulePart<T>> modules() const;
+
+    /// Copies of the values of all parameters, by their paths below this module.
+    StateDict<T> state_dict() const;
+    /// Sets the parameters to values of such paths, as PyTorch's `load_state_dict`. `strict` demands that names
+    /// correspond one to one; without it, what one of both lacks is passed over and reported. All is checked before
+    /// anything is written. Throws ValueError for missing and unexpected names, and for NaN or infinity; ShapeError
+    /// where only shapes differ. The message has all of them.
+    LoadReport load_state_dict(const StateDict<T>& state, bool strict = true);
 
     /// Training mode (the default) or evaluation mode, for this module and its parts: dropout looks at it.
     void train(bool on = true);
@@ -71,6 +101,7 @@ class Module {
     };
     void add_part(const std::string& name, Module& part);
     static void set_path(State& state, const std::string& path);
+    static void collect_parts(const State& state, const std::string& path, std::vector<ModulePart<T>>& into);
     static void collect(const State& state, const std::string& prefix,
                         std::vector<std::pair<std::string, Parameter<T>>>& into);
     static void set_training(State& state, bool on);
