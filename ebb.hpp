@@ -5,12 +5,15 @@
 #include <ebb/autograd/gradcheck.hpp>
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/parameter.hpp>
+#include <ebb/autograd/print_tape.hpp>
 #include <ebb/autograd/tape.hpp>
+#include <ebb/autograd/to_dot.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/array.hpp>
 #include <ebb/core/decompositions.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/file.hpp>
+#include <ebb/core/print_array.hpp>
 #include <ebb/core/random.hpp>
 #include <ebb/core/safetensors.hpp>
 #include <ebb/core/shape.hpp>

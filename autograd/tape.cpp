@@ -304,6 +304,23 @@ void Tape<T>::rewind(const Mark& mark) {
     values_.rewind(mark.values);
 }
 
+// ---- looking --------------------------------------------------------------------------------------------------------
+
+template <class T>
+void Tape<T>::retain_grads() noexcept {
+    for (std::size_t index = 0; index < node_count_; ++index) {
+        Node<T>& node = this->node(static_cast<NodeIndex>(index));
+        node.retains_gradient = node.requires_grad && !node.parameter;
+    }
+}
+
+template <class T>
+const T* Tape<T>::kept_gradient(const Node<T>& node) const noexcept {
+    if (!node.parameter) return node.retained_gradient;
+    const typename Parameter<T>::State& state = *parameters_[node.parameter - 1].state;
+    return node.requires_grad && !state.gradient_is_zero ? state.gradient.data() : nullptr;
+}
+
 template <class T>
 std::span<const typename Tape<T>::Share> Tape<T>::shares(const Parameter<T>& parameter) const noexcept {
     // A parameter that was written since has a second node: the newest one counts.

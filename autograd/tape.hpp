@@ -78,6 +78,15 @@ class Tape {
     NodeIndex input(const Node<T>& node, std::size_t i) const noexcept { return inputs_[node.first_input + i]; }
     Variable<T> at(NodeIndex index) noexcept { return Variable<T>(anchor_, index); }
 
+    /// Keeps the gradient of every node recorded so far, as if `retain_grad()` were called on each: for looking at a
+    /// small graph. Without it the memory of a gradient is used again as soon as the node is done.
+    void retain_grads() noexcept;
+    /// What the backward passes left at a node: the gradient of a leaf, a probe, or a node that retains it; a
+    /// parameter's own. nullptr where nothing was kept, or nothing has flowed in.
+    const T* kept_gradient(const Node<T>& node) const noexcept;
+    /// Prints every node, one in a line: print_tape.hpp has the options.
+    void print() const;
+
     /// Bytes of values, intermediates and gradients that are in use; and that the tape holds for use.
     std::size_t bytes_used() const noexcept { return values_.bytes_used() + gradients_.bytes_used(); }
     std::size_t bytes_reserved() const noexcept { return values_.bytes_reserved() + gradients_.bytes_reserved(); }

@@ -1,5 +1,6 @@
-# Each tutorials/NAME.cpp is a program NAME, and so is each folder tutorials/NAME with its main.cpp. The other sources of
-# such a folder are a library NAME_parts, so that tests reach them.
+# Each tutorials/NAME.cpp is a program NAME with a page, docs/tutorials/NAME.md, that it writes itself:
+# `cmake --build --preset release --target tutorial_pages`. Each folder tutorials/NAME with a main.cpp is a program NAME; its
+# other sources are a library NAME_parts, so that tests reach them. tutorials/support is what the programs share.
 
 set(EBB_TUTORIAL_FOLDER "${PROJECT_BINARY_DIR}/tutorials")
 set(EBB_TUTORIALS "")       # the programs of one file: each takes --check
@@ -12,11 +13,23 @@ function(ebb_add_tutorial name)
     target_link_libraries(${name} PRIVATE ebb::ebb CLI11::CLI11 fmt::fmt)
 endfunction()
 
+file(GLOB ebb_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tutorials/support/*.cpp")
+add_library(ebb_tutorial_support STATIC ${ebb_files})
+ebb_compile_as_ours(ebb_tutorial_support)
+target_link_libraries(ebb_tutorial_support PUBLIC fmt::fmt)
+target_include_directories(ebb_tutorial_support PUBLIC "${PROJECT_SOURCE_DIR}/tutorials")
+list(APPEND EBB_TUTORIAL_PARTS ebb_tutorial_support)
+
+add_custom_target(tutorial_pages)
 file(GLOB ebb_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tutorials/*.cpp")
 foreach(file IN LISTS ebb_files)
     cmake_path(GET file STEM name)
     ebb_add_tutorial(${name} "${file}")
+    target_link_libraries(${name} PRIVATE ebb_tutorial_support)
     list(APPEND EBB_TUTORIALS ${name})
+    add_custom_target(${name}_page COMMAND ${name} --page "${PROJECT_SOURCE_DIR}/docs/tutorials/${name}.md"
+                      COMMENT "Writing docs/tutorials/${name}.md" VERBATIM)
+    add_dependencies(tutorial_pages ${name}_page)
 endforeach()
 
 file(GLOB ebb_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tutorials/*/main.cpp")
