@@ -2,6 +2,8 @@
 # `cmake --build --preset release --target tutorial_pages`. Each folder tutorials/NAME with a main.cpp is a program NAME; its
 # other sources are a library NAME_parts, so that tests reach them. tutorials/support is what the programs share.
 
+find_package(Threads REQUIRED)
+
 set(EBB_TUTORIAL_FOLDER "${PROJECT_BINARY_DIR}/tutorials")
 set(EBB_TUTORIALS "")       # the programs of one file: each takes --check
 set(EBB_TUTORIAL_PARTS "")
@@ -42,7 +44,10 @@ foreach(file IN LISTS ebb_files)
     if(parts)
         add_library(${name}_parts STATIC ${parts})
         ebb_compile_as_ours(${name}_parts)
-        target_link_libraries(${name}_parts PUBLIC ebb::ebb PRIVATE CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json)
+        target_link_libraries(${name}_parts PUBLIC ebb::ebb PRIVATE CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json
+                                                                   Threads::Threads)
+        target_compile_definitions(${name}_parts PRIVATE EBB_VERSION="${PROJECT_VERSION}"
+                                                         EBB_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
         target_include_directories(${name}_parts PUBLIC "${PROJECT_SOURCE_DIR}/tutorials")
         target_link_libraries(${name} PRIVATE ${name}_parts)
         list(APPEND EBB_TUTORIAL_PARTS ${name}_parts)

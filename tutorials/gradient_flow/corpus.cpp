@@ -1,0 +1,108 @@
+#include "gradient_flow/corpus.hpp"
+
+#include <ebb/core/error.hpp>
+#include <ebb/core/file.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+namespace lab {
+namespace {
+
+namespace fs = std::filesystem;
+using ebb::fail;
+using ebb::FileError;
+using ebb::ValueError;
+
+constexpr char debian_text[] = "/usr/share/common-licenses/GPL-3";
+
+/// The code points of a text in UTF-8, without a leading byte order mark and with LF for CR LF.
+std::vector<char32_t> decode(std::string_view text) {
+    // Zeros beyond the end, where only a text that is no UTF-8 would make us look.
+    const auto byte = [&](std::size_t k) -> char32_t { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0; };
+    std::vector<char32_t> characters;
+    characters.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) {
+        const char32_t first = byte(at);
+        const std::size_t length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+        char32_t character = length == 1 ? first : first & (0x7Fu >> length);
+        for (std::size_t k = 1; k < length; ++k) character = character << 6 | (byte(at + k) & 0x3Fu);
+        at += length;
+        const bool windows_line_end = character == U'\r' && byte(at) == U'\n';
+        if (!windows_line_end) characters.push_back(character);
+    }
+    if (!characters.empty() && characters.front() == 0xFEFF) characters.erase(characters.begin());
+    return characters;
+}
+
+}  // namespace
+
+Corpus make_corpus(std::string name, std::string_view text) {
+    const std::vector<char32_t> characters = decode(text);
+    Corpus corpus;
+    corpus.name = std::move(name);
+    corpus.alphabet = characters;
+    std::sort(corpus.alphabet.begin(), corpus.alphabet.end());
+    corpus.alphabet.erase(std::unique(corpus.alphabet.begin(), corpus.alphabet.end()), corpus.alphabet.end());
+    if (corpus.alphabet.size() < 2)
+        fail<ValueError>(fmt::format("make_corpus: {} has {} different character: expected at least 2: from less there is "
+                                     "nothing to learn",
+                                     corpus.name, corpus.alphabet.size()));
+    corpus.text.reserve(characters.size());
+    for (const char32_t character : characters)
+        corpus.text.push_back(std::lower_bound(corpus.alphabet.begin(), corpus.alphabet.end(), character) -
+                              corpus.alphabet.begin());
+    corpus.hash = 0xcbf29ce484222325u;
+    for (const char byte : text) corpus.hash = (corpus.hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3u;
+    corpus.training_size = corpus.text.size() - corpus.text.size() / 10;
+    return corpus;
+}
+
+Corpus read_corpus(const std::string& path) {
+    return make_corpus(path, ebb::read_text_file(path));
+}
+
+Corpus default_corpus() {
+    std::error_code ignored;
+    if (fs::exists(debian_text, ignored)) return read_corpus(debian_text);
+    std::vector<fs::path> pages;
+    for (const fs::path& folder : {fs::path(EBB_SOURCE_DIR), fs::path(EBB_SOURCE_DIR) / "docs"})
+        for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
+            if (entry.path().extension() == ".md") pages.push_back(entry.path());
+    if (pages.empty())
+        fail<FileError>(fmt::format("default_corpus: neither {} nor Ebb's own pages in {} are there: expected a text: "
+                                    "name one with --text FILE",
+                                    debian_text, EBB_SOURCE_DIR));
+    std::sort(pages.begin(), pages.end());
+    std::string text;
+    for (const fs::path& page : pages) text += ebb::read_text_file(page.string());
+    return make_corpus(fmt::format("the documentation in {}", EBB_SOURCE_DIR), text);
+}
+
+void check_length(const Corpus& corpus, std::size_t length) {
+    // The held-out tenth is the shorter part.
+    if (corpus.held_out_size() > length && corpus.training_size > length) return;
+    fail<ValueError>(
+        fmt::format("check_length: {} has {} characters, of which the last tenth ({}) is held out: expected more than "
+                    "{} held out, the sequence length: take a longer text or a smaller --length",
+                    corpus.name, corpus.text.size(), corpus.held_out_size(), length));
+}
+
+double frequency_bits(const Corpus& corpus) {
+    std::vector<double> counts(corpus.alphabet.size(), 1.0);
+    for (std::size_t k = 0; k < corpus.training_size; ++k) counts[static_cast<std::size_t>(corpus.text[k])] += 1;
+    const double total = static_cast<double>(corpus.training_size + corpus.alphabet.size());
+    double bits = 0;
+    for (std::size_t k = corpus.training_size; k < corpus.text.size(); ++k)
+        bits -= std::log2(counts[static_cast<std::size_t>(corpus.text[k])] / total);
+    return bits / static_cast<double>(corpus.held_out_size());
+}
+
+double uniform_bits(const Corpus& corpus) {
+    return std::log2(static_cast<double>(corpus.alphabet.size()));
+}
+
+}  // namespace lab
