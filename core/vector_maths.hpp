@@ -325,10 +325,10 @@ inline Vec<T, A> log(Vec<T, A> x) {
     return where(x < 0, V(F::nan), result);
 }
 
-/// log(1 + x), without the cancellation near 0.
+/// log(1 + x), without the cancellation near 0. Of -0 it is -0.
 template <class T, class A>
 inline Vec<T, A> log1p(Vec<T, A> x) {
-    return Vec<T, A>(log1p(x.lanes()));
+    return where(x == 0, x, Vec<T, A>(log1p(x.lanes())));
 }
 
 template <class T, class A>
@@ -354,7 +354,7 @@ inline Vec<T, A> erf(Vec<T, A> x) {
     return where(magnitude < 1, near_zero, copysign(1 - erfc, x));
 }
 
-/// a^b to 2 ulp, with std::pow's results for zeros, negative bases, infinities and NaN. Plain numbers may stand for
+/// a^b to 3 ulp, with std::pow's results for zeros, negative bases, infinities and NaN. Plain numbers may stand for
 /// either operand: `pow(x, 2)`.
 template <class T, class A>
 inline Vec<T, A> pow(Vec<T, A> a, std::type_identity_t<Vec<T, A>> b) {

@@ -22,7 +22,9 @@ constexpr char debian_text[] = "/usr/share/common-licenses/GPL-3";
 /// The code points of a text in UTF-8, without a leading byte order mark and with LF for CR LF.
 std::vector<char32_t> decode(std::string_view text) {
     // Zeros beyond the end, where only a text that is no UTF-8 would make us look.
-    const auto byte = [&](std::size_t k) -> char32_t { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0; };
+    const auto byte = [&](std::size_t k) -> char32_t {
+        return k < text.size() ? static_cast<unsigned char>(text[k]) : 0;
+    };
     std::vector<char32_t> characters;
     characters.reserve(text.size());
     for (std::size_t at = 0; at < text.size();) {
@@ -48,9 +50,10 @@ Corpus make_corpus(std::string name, std::string_view text) {
     std::sort(corpus.alphabet.begin(), corpus.alphabet.end());
     corpus.alphabet.erase(std::unique(corpus.alphabet.begin(), corpus.alphabet.end()), corpus.alphabet.end());
     if (corpus.alphabet.size() < 2)
-        fail<ValueError>(fmt::format("make_corpus: {} has {} different character: expected at least 2: from less there is "
-                                     "nothing to learn",
-                                     corpus.name, corpus.alphabet.size()));
+        fail<ValueError>(
+            fmt::format("make_corpus: {} has {} different character: expected at least 2: from less there is "
+                        "nothing to learn",
+                        corpus.name, corpus.alphabet.size()));
     corpus.text.reserve(characters.size());
     for (const char32_t character : characters)
         corpus.text.push_back(std::lower_bound(corpus.alphabet.begin(), corpus.alphabet.end(), character) -
@@ -73,9 +76,10 @@ Corpus default_corpus() {
         for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
             if (entry.path().extension() == ".md") pages.push_back(entry.path());
     if (pages.empty())
-        fail<FileError>(fmt::format("default_corpus: neither {} nor Ebb's own pages in {} are there: expected a text: "
-                                    "name one with --text FILE",
-                                    debian_text, EBB_SOURCE_DIR));
+        fail<FileError>(
+            fmt::format("default_corpus: neither {} nor Ebb's own pages in {} are there: expected a text: "
+                        "name one with --text FILE",
+                        debian_text, EBB_SOURCE_DIR));
     std::sort(pages.begin(), pages.end());
     std::string text;
     for (const fs::path& page : pages) text += ebb::read_text_file(page.string());

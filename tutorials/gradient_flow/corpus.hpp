@@ -10,11 +10,11 @@
 namespace lab {
 
 struct Corpus {
-    std::string name;                 ///< the file's path, for messages
-    std::vector<char32_t> alphabet;   ///< the different characters, by rising code point
-    std::vector<std::int64_t> text;   ///< each character's place in the alphabet
-    std::size_t training_size = 0;    ///< the first nine tenths; the rest is held out
-    std::uint64_t hash = 0;           ///< FNV-1a (64 bits) of the bytes, by which a text is known again
+    std::string name;                ///< the file's path, for messages
+    std::vector<char32_t> alphabet;  ///< the different characters, by rising code point
+    std::vector<std::int64_t> text;  ///< each character's place in the alphabet
+    std::size_t training_size = 0;   ///< the first nine tenths; the rest is held out
+    std::uint64_t hash = 0;          ///< FNV-1a (64 bits) of the bytes, by which a text is known again
 
     std::size_t held_out_size() const noexcept { return text.size() - training_size; }
 };
@@ -24,8 +24,8 @@ struct Corpus {
 /// character without a class. Throws ebb::ValueError for less than two different characters.
 Corpus make_corpus(std::string name, std::string_view text);
 
-/// The same from a file. Throws also ebb::FileError for a file that is missing, cannot be read, is empty, or is no text:
-/// one with a zero byte, or with bytes that are no UTF-8, whose place the message gives.
+/// The same from a file. Throws also ebb::FileError for a file that is missing, cannot be read, is empty, or is no
+/// text: one with a zero byte, or with bytes that are no UTF-8, whose place the message gives.
 Corpus read_corpus(const std::string& path);
 
 /// The GNU General Public License that every Debian has; where it is missing, the documentation of Ebb itself.

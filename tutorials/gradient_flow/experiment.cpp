@@ -44,8 +44,8 @@ CellResult run_cell(Cell cell, const Shared& shared, ebb::ProgressBar& bar, std:
     CharacterModel<double> measured(cell, options, shared.corpus.alphabet.size());
     CellResult result{cell, model.parameter_count(), {}};
     const auto look = [&] {
-        Stop stop{steps_done, bits_per_character(model, shared.training), bits_per_character(model, shared.held_out),
-                  {}};
+        Stop stop{
+            steps_done, bits_per_character(model, shared.training), bits_per_character(model, shared.held_out), {}};
         if (!std::isfinite(stop.held_out_bits))
             ebb::fail<ebb::ValueError>(
                 fmt::format("gradient_flow: {}: after step {} the loss is {}: expected a finite number: a smaller "

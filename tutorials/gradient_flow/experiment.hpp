@@ -1,14 +1,14 @@
 #pragma once
 /// The cells side by side: each trained from the same seed on the same sequences, and looked at on the way.
 
-#include "gradient_flow/corpus.hpp"
-#include "gradient_flow/measurement.hpp"
-#include "gradient_flow/options.hpp"
-
 #include <ebb/optim/progress_bar.hpp>
 
 #include <cstddef>
 #include <vector>
+
+#include "gradient_flow/corpus.hpp"
+#include "gradient_flow/measurement.hpp"
+#include "gradient_flow/options.hpp"
 
 namespace lab {
 
@@ -41,10 +41,10 @@ inline constexpr std::size_t most_scored_sequences = 32;
 /// Steps 0, ..., `steps` at which cells are looked at: closer in the beginning, where more changes.
 std::vector<std::size_t> stops_of(std::size_t steps);
 
-/// One thread for each cell, at most `options.threads` at a time, each with its own tapes and random numbers: the result
-/// is the same for any number of threads. What is measured is measured in double on a copy of the weights, and changes
-/// nothing in the training.
-/// Throws what `check`, `check_length` and `train_model` throw: of several failures the one at the earliest step.
+/// One thread for each cell, at most `options.threads` at a time, each with its own tapes and random numbers: the
+/// result is the same for any number of threads. What is measured is measured in double on a copy of the weights, and
+/// changes nothing in the training. Throws what `check`, `check_length` and `train_model` throw: of several failures
+/// the one at the earliest step.
 Experiment run_experiment(const Options& options, const Corpus& corpus, const ebb::Progress& progress);
 
 }  // namespace lab

@@ -13,6 +13,7 @@ namespace lab {
 namespace {
 
 using ebb::inspect::Axis;
+using ebb::inspect::format_number;
 using ebb::inspect::Frame;
 using ebb::inspect::LineFigure;
 using ebb::inspect::LineStyle;
@@ -21,7 +22,6 @@ using ebb::inspect::Scale;
 using ebb::inspect::Series;
 using ebb::inspect::Table;
 using ebb::inspect::Width;
-using ebb::inspect::format_number;
 
 constexpr std::size_t shown_distances[] = {1, 10, 50, 100};
 
@@ -133,9 +133,9 @@ LineFigure gradient_figure(const Experiment& experiment) {
             "al. 2013), is drawn as far as the picture goes.";
     if (trained(experiment))
         for (const CellResult& result : experiment.cells)
-            figure.series.push_back(reference(line(fmt::format("{} before training", title_of(result.cell)),
-                                                   result.stops.front().flow.hidden),
-                                              title_of(result.cell)));
+            figure.series.push_back(reference(
+                line(fmt::format("{} before training", title_of(result.cell)), result.stops.front().flow.hidden),
+                title_of(result.cell)));
     return figure;
 }
 
@@ -172,9 +172,10 @@ LineFigure decay_figure(const Experiment& experiment) {
             return decay ? decay->factor : std::nan("");
         }));
     figure.series.push_back(constant("neither falls nor grows", 1, 0, last_step(experiment)));
-    figure.caption = fmt::format("A line through the logarithm of the norm over the distances {}: below 1 the gradient "
-                                 "vanishes with distance, above 1 it grows.",
-                                 fit_range(experiment));
+    figure.caption = fmt::format(
+        "A line through the logarithm of the norm over the distances {}: below 1 the gradient "
+        "vanishes with distance, above 1 it grows.",
+        fit_range(experiment));
     return figure;
 }
 
@@ -203,19 +204,22 @@ std::optional<LineFigure> carried_figure(const Experiment& experiment) {
     figure.reference_label = "by the gates alone";
     figure.caption =
         "The gradient of the state that gates carry: the cell state c of an LSTM, the hidden state h of a GRU. Dashed: "
-        "what is left of it by the gates' way alone, the gradient at distance 0 times all forget gates (LSTM) or update "
-        "gates (GRU) on the way back, unit by unit. The difference has gone through the recurrent weights, which may add "
+        "what is left of it by the gates' way alone, the gradient at distance 0 times all forget gates (LSTM) or "
+        "update "
+        "gates (GRU) on the way back, unit by unit. The difference has gone through the recurrent weights, which may "
+        "add "
         "to it or cancel some.";
-    figure.y.min = smallest_at_ends(
-        experiment, [](const Stop& s) { return s.flow.gates_alone.empty() ? std::vector<double>() : s.flow.carried(); });
+    figure.y.min = smallest_at_ends(experiment, [](const Stop& s) {
+        return s.flow.gates_alone.empty() ? std::vector<double>() : s.flow.carried();
+    });
     const auto gated = [](const CellResult& result) { return result.cell != Cell::tanh; };
     if (std::none_of(experiment.cells.begin(), experiment.cells.end(), gated)) return std::nullopt;
     add_frames(figure, experiment, [&](std::vector<Series>& series, const CellResult& result, const Stop& stop) {
         if (!gated(result)) return;
         series.push_back(line(title_of(result.cell), stop.flow.carried()));
-        series.push_back(reference(
-            line(fmt::format("{}, by the gates alone", title_of(result.cell)), stop.flow.gates_alone),
-            title_of(result.cell)));
+        series.push_back(
+            reference(line(fmt::format("{}, by the gates alone", title_of(result.cell)), stop.flow.gates_alone),
+                      title_of(result.cell)));
     });
     return figure;
 }
@@ -248,7 +252,8 @@ LineFigure contribution_figure(const Experiment& experiment) {
     figure.x = distance_axis;
     figure.y = {.label = "‖∂L/∂Wₕₕ at step t‖", .scale = Scale::log};
     figure.caption =
-        "The gradient of a recurrent weight is a sum over time steps. Steps whose share is small have no say in what is "
+        "The gradient of a recurrent weight is a sum over time steps. Steps whose share is small have no say in what "
+        "is "
         "learned, though the sum may be large: this is how a network fails to learn long dependencies.";
     // The first step starts from a state of zeros and adds nothing.
     const auto shares = [](const Stop& stop) {
@@ -262,9 +267,9 @@ LineFigure contribution_figure(const Experiment& experiment) {
     });
     if (trained(experiment))
         for (const CellResult& result : experiment.cells)
-            figure.series.push_back(reference(line(fmt::format("{} before training", title_of(result.cell)),
-                                                   shares(result.stops.front())),
-                                              title_of(result.cell)));
+            figure.series.push_back(
+                reference(line(fmt::format("{} before training", title_of(result.cell)), shares(result.stops.front())),
+                          title_of(result.cell)));
     return figure;
 }
 
@@ -305,7 +310,8 @@ Table summary_table(const Experiment& experiment) {
     table.columns.push_back({"half-life", "steps"});
     table.caption = fmt::format(
         "‖∂L/∂h‖ is the norm of the gradient at the hidden state so many steps before the loss of the last character, "
-        "{}. The half-life is ln 2 over the rate of decay, by a least-squares line through ln‖∂L/∂h‖ over the distances "
+        "{}. The half-life is ln 2 over the rate of decay, by a least-squares line through ln‖∂L/∂h‖ over the "
+        "distances "
         "{}; where the gradient grows, it is the distance over which it doubles. The order of the cells depends on "
         "initialisation, sizes, text and seed: repeat with other seeds before you conclude.",
         sequences_text(experiment), fit_range(experiment));
@@ -338,9 +344,12 @@ Table decay_table(const Experiment& experiment) {
                      {"spectral radius of Wₕₕ"}};
     table.caption = fmt::format(
         "The factor by which the norm changes on each step back, fitted over the distances {}. A gate g on the direct "
-        "way multiplies the gradient by g: the forget gate of an LSTM, the update gate of a GRU. So the gates alone let "
-        "it fall by about their mean; by less where gates differ, since the units that are most open outlast the others. "
-        "The measured factor has what goes through the recurrent weights besides. For tanh the factor cannot exceed the "
+        "way multiplies the gradient by g: the forget gate of an LSTM, the update gate of a GRU. So the gates alone "
+        "let "
+        "it fall by about their mean; by less where gates differ, since the units that are most open outlast the "
+        "others. "
+        "The measured factor has what goes through the recurrent weights besides. For tanh the factor cannot exceed "
+        "the "
         "largest singular value.",
         fit_range(experiment));
     add_rows(table, experiment, [&](const CellResult& result, const Stop& stop, const char* when) {
@@ -374,16 +383,15 @@ Report make_report(const Experiment& experiment) {
                                                           half_life_text(before), format_number(last.held_out_bits))
                                             : "untrained");
     }
-    report.add_fact("text",
-                    ebb::inspect::format_integer(static_cast<double>(experiment.corpus.text.size())),
-                    fmt::format("characters, {} different ones: {}", experiment.corpus.alphabet.size(),
-                                experiment.corpus.name));
-    report.add_fact("hidden units", fmt::format("{}", options.hidden),
-                    fmt::format("recurrent matrices {}{}{}", name_of(options.init),
-                                options.gain ? fmt::format(", gain {}", *options.gain) : "",
-                                options.spectral_radius
-                                    ? fmt::format(", scaled to spectral radius {}", *options.spectral_radius)
-                                    : ""));
+    report.add_fact(
+        "text", ebb::inspect::format_integer(static_cast<double>(experiment.corpus.text.size())),
+        fmt::format("characters, {} different ones: {}", experiment.corpus.alphabet.size(), experiment.corpus.name));
+    report.add_fact(
+        "hidden units", fmt::format("{}", options.hidden),
+        fmt::format(
+            "recurrent matrices {}{}{}", name_of(options.init),
+            options.gain ? fmt::format(", gain {}", *options.gain) : "",
+            options.spectral_radius ? fmt::format(", scaled to spectral radius {}", *options.spectral_radius) : ""));
     report.add_fact("training steps", ebb::inspect::format_integer(static_cast<double>(options.steps)),
                     fmt::format("Adam, learning rate {}, {} sequences of {} characters, seed {}", options.learning_rate,
                                 options.batch, options.length, options.seed));

@@ -1,13 +1,13 @@
 #pragma once
 /// What an experiment shows, as figures and tables: the report draws them, the terminal prints some of them.
 
-#include "gradient_flow/experiment.hpp"
-
 #include <ebb/inspect/figure.hpp>
 #include <ebb/inspect/report.hpp>
 
 #include <optional>
 #include <string>
+
+#include "gradient_flow/experiment.hpp"
 
 namespace lab {
 

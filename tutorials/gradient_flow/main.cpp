@@ -3,11 +3,6 @@
 // It trains a tanh RNN, an LSTM and a GRU to predict the next character of a text, and looks at ||dL/dh_t|| on the way.
 // docs/gradient-flow.md says what is measured and how to read it.
 
-#include "gradient_flow/corpus.hpp"
-#include "gradient_flow/experiment.hpp"
-#include "gradient_flow/options.hpp"
-#include "gradient_flow/output.hpp"
-
 #include <ebb/core/error.hpp>
 #include <ebb/inspect/report.hpp>
 
@@ -19,6 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "gradient_flow/corpus.hpp"
+#include "gradient_flow/experiment.hpp"
+#include "gradient_flow/options.hpp"
+#include "gradient_flow/output.hpp"
 #include <fmt/format.h>
 
 int main(int argc, char** argv) {

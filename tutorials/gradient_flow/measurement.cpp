@@ -32,7 +32,6 @@ double norm(const std::vector<double>& a) {
     return std::sqrt(sum);
 }
 
-
 /// The gradient that goes back by the gate alone, element by element: dL/dc_{t-1} = dL/dc_t . f_t.
 void follow_gate(const Tape<double>& tape, const std::string& hidden_name, const std::string& state_name,
                  std::string_view gate_name, std::size_t T, Measurement& result) {

@@ -4,12 +4,12 @@
 /// L is the cross entropy of the character after the last one (the mean over B sequences), so that a distance means
 /// something: dL/dh_{T-d} has come back d steps, and by no other way.
 
-#include "gradient_flow/training.hpp"
-
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "gradient_flow/training.hpp"
 
 namespace lab {
 
@@ -20,16 +20,16 @@ struct GateMean {
 
 /// One look at a model. A list over distances has T entries, d = 0, ..., T - 1.
 struct Measurement {
-    double bits = 0;                        // L / ln 2
-    std::vector<double> hidden;             // ||dL/dh_{T-d}||, the Frobenius norm over [B, H]
-    std::vector<double> cell_state;         // LSTM: ||dL/dc_{T-d}||
-    std::vector<double> gates_alone;        // LSTM: ||dL/dc_T . f_T . ... . f_{T-d+1}||; GRU: the same of h and z
-    std::vector<double> contributions;      // ||delta_{T-d}' h_{T-d-1}||: what this step adds to dL/dW_hh
-    std::vector<GateMean> gates;            // LSTM: input, forget, output; GRU: reset, update
-    double mean_gate = 0;                   // of the gate in `gates_alone`, over the steps that the decay is fitted to
-    double geometric_gate = 0;              // exp(mean ln f), likewise
-    double spectral_radius = 0;             // tanh: of W_hh
-    double largest_singular_value = 0;      // tanh: of W_hh
+    double bits = 0;                    // L / ln 2
+    std::vector<double> hidden;         // ||dL/dh_{T-d}||, the Frobenius norm over [B, H]
+    std::vector<double> cell_state;     // LSTM: ||dL/dc_{T-d}||
+    std::vector<double> gates_alone;    // LSTM: ||dL/dc_T . f_T . ... . f_{T-d+1}||; GRU: the same of h and z
+    std::vector<double> contributions;  // ||delta_{T-d}' h_{T-d-1}||: what this step adds to dL/dW_hh
+    std::vector<GateMean> gates;        // LSTM: input, forget, output; GRU: reset, update
+    double mean_gate = 0;               // of the gate in `gates_alone`, over the steps that the decay is fitted to
+    double geometric_gate = 0;          // exp(mean ln f), likewise
+    double spectral_radius = 0;         // tanh: of W_hh
+    double largest_singular_value = 0;  // tanh: of W_hh
 
     /// What the direct path's curve belongs to: cell_state where there is one, else hidden.
     const std::vector<double>& carried() const { return cell_state.empty() ? hidden : cell_state; }

@@ -34,7 +34,7 @@ auto drawn_from(const Generator& generator, Make make) {
 
 template <class T>
 std::variant<ebb::RNN<T>, ebb::LSTM<T>, ebb::GRU<T>> make_cell(Cell cell, std::size_t input_size,
-                                                              std::size_t hidden_size) {
+                                                               std::size_t hidden_size) {
     switch (cell) {
         case Cell::tanh:
             return ebb::RNN<T>({.input_size = input_size, .hidden_size = hidden_size, .name = name_of(cell)});
@@ -58,11 +58,9 @@ CharacterModel<T>::CharacterModel(Cell cell, const Options& options, std::size_t
     : ebb::Module<T>("CharacterModel"),
       cell_(cell),
       alphabet_size_(alphabet_size),
-      embedding_(drawn_from(Generator(options.seed).fork(embedding_stream),
-                            [&] {
-                                return ebb::Embedding<T>(
-                                    {.num_embeddings = alphabet_size, .embedding_dim = options.embedding});
-                            })),
+      embedding_(drawn_from(
+          Generator(options.seed).fork(embedding_stream),
+          [&] { return ebb::Embedding<T>({.num_embeddings = alphabet_size, .embedding_dim = options.embedding}); })),
       recurrent_(drawn_from(Generator(options.seed).fork(recurrent_stream),
                             [&] { return make_cell<T>(cell, options.embedding, options.hidden); })),
       readout_(drawn_from(Generator(options.seed).fork(readout_stream), [&] {

@@ -1,8 +1,6 @@
 #pragma once
 /// Embedding -> recurrent cell -> linear readout: what predicts the next character.
 
-#include "gradient_flow/options.hpp"
-
 #include <ebb/autograd/operations/indexing.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/random.hpp>
@@ -11,6 +9,8 @@
 #include <ebb/layers/recurrent_layers.hpp>
 
 #include <variant>
+
+#include "gradient_flow/options.hpp"
 
 namespace lab {
 

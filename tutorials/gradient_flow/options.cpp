@@ -123,9 +123,7 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
         using Number = std::remove_reference_t<decltype(into)>;
         app.add_option_function<std::string>(
                name,
-               [name, &into](const std::string& given) {
-                   into = parse_number<Number>(name, given, "a whole number");
-               },
+               [name, &into](const std::string& given) { into = parse_number<Number>(name, given, "a whole number"); },
                what)
             ->type_name("N")
             ->default_str(fmt::to_string(into));
@@ -142,15 +140,14 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
         std::vector<const char*> names;
         for (const auto& named : choices) names.push_back(named.name);
         app.add_option_function<std::string>(
-               name,
-               [name, &into, &choices](const std::string& given) { into = parse_choice(name, given, choices); }, what)
+               name, [name, &into, &choices](const std::string& given) { into = parse_choice(name, given, choices); },
+               what)
             ->type_name(fmt::to_string(fmt::join(names, "|")))
             ->default_str(find_name(into, choices));
     };
 
     text("--text", options.text, "FILE", "The text, in UTF-8; default: the GNU GPL of /usr/share/common-licenses");
-    text("--out", options.out, "FOLDER", "Where the report, the figures and the numbers go")
-        ->default_str(options.out);
+    text("--out", options.out, "FOLDER", "Where the report, the figures and the numbers go")->default_str(options.out);
     app.add_option_function<std::string>(
            "--cells", [&](const std::string& given) { options.cells = parse_cells(given); },
            "Which cells, with commas between them")
@@ -169,7 +166,8 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
     number("--gain", options.gain, "Multiply the recurrent matrices by this at the start");
     number("--spectral-radius", options.spectral_radius, "Scale each recurrent matrix to this at the start");
     number("--input-scale", options.input_scale, "Multiply the input's weights and the biases by this at the start");
-    number("--forget-bias", options.forget_bias, "Bias of the LSTM's forget gate and of the GRU's update gate at the start");
+    number("--forget-bias", options.forget_bias,
+           "Bias of the LSTM's forget gate and of the GRU's update gate at the start");
     whole("--seed", options.seed, "Of the weights and of the order of the training sequences");
     choice("--precision", options.precision, precisions, "Of the training; gradients are measured in double always");
     whole("--threads", options.threads, "Cells trained at once, with the same result; 0: as many as there are cores");

@@ -1,7 +1,5 @@
 #include "gradient_flow/output.hpp"
 
-#include "gradient_flow/figures.hpp"
-
 #include <ebb/core/error.hpp>
 #include <ebb/core/file.hpp>
 #include <ebb/inspect/number_text.hpp>
@@ -14,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "gradient_flow/figures.hpp"
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -88,9 +87,9 @@ std::string summary_text(const Experiment& experiment) {
                         "trained", "other", "d = 1", "10", "50", "100", "life");
     for (const CellResult& result : experiment.cells)
         each_row(result, [&](const Stop& stop, const char* cell, const char* weights) {
-            text += fmt::format("{:<4} {:>11}  {:<9} {:>7.2f}{:>6.2f} ", cell,
-                                *cell ? whole(result.parameter_count) : "", weights, stop.training_bits,
-                                stop.held_out_bits);
+            text +=
+                fmt::format("{:<4} {:>11}  {:<9} {:>7.2f}{:>6.2f} ", cell, *cell ? whole(result.parameter_count) : "",
+                            weights, stop.training_bits, stop.held_out_bits);
             for (const std::size_t d : shown_distances)
                 text += fmt::format("{:>8}", d < stop.flow.hidden.size() ? norm_text(stop.flow.hidden[d]) : "-");
             text += fmt::format(" {:>7}\n", half_life(fit_decay(stop.flow.hidden)));
@@ -113,9 +112,9 @@ std::string decay_text(const Experiment& experiment) {
         text += fmt::format("\n{:<4} {:<9} {:<9} {:>8}   {:>16}   {:>24}\n", "cell", "weights", "of", "measured",
                             "sigma_max(W_hh)", "spectral radius of W_hh");
         each_row(result, [&](const Stop& stop, const char* cell, const char* weights) {
-            text += fmt::format("{:<4} {:<9} {:<9} {:>8}   {:>16.3f}   {:>24.3f}\n", cell, weights, "||dL/dh||",
-                                factor_text(stop.flow.hidden), stop.flow.largest_singular_value,
-                                stop.flow.spectral_radius);
+            text +=
+                fmt::format("{:<4} {:<9} {:<9} {:>8}   {:>16.3f}   {:>24.3f}\n", cell, weights, "||dL/dh||",
+                            factor_text(stop.flow.hidden), stop.flow.largest_singular_value, stop.flow.spectral_radius);
         });
         text +=
             "  No step can exceed sigma_max (Pascanu et al. 2013): below 1 the gradient must\n"
@@ -127,10 +126,10 @@ std::string decay_text(const Experiment& experiment) {
     for (const CellResult& result : experiment.cells)
         if (result.cell != Cell::tanh)
             each_row(result, [&](const Stop& stop, const char* cell, const char* weights) {
-                text += fmt::format("{:<4} {:<9} {:<9} {:>8}   {:>11}   {:>9.3f}   {:>17.3f}\n", cell, weights,
-                                    result.cell == Cell::lstm ? "||dL/dc||" : "||dL/dh||",
-                                    factor_text(stop.flow.carried()), factor_text(stop.flow.gates_alone),
-                                    stop.flow.mean_gate, stop.flow.geometric_gate);
+                text +=
+                    fmt::format("{:<4} {:<9} {:<9} {:>8}   {:>11}   {:>9.3f}   {:>17.3f}\n", cell, weights,
+                                result.cell == Cell::lstm ? "||dL/dc||" : "||dL/dh||", factor_text(stop.flow.carried()),
+                                factor_text(stop.flow.gates_alone), stop.flow.mean_gate, stop.flow.geometric_gate);
             });
     text +=
         "  On the state's direct way each step multiplies the gradient by a gate: the forget\n"

@@ -1,11 +1,11 @@
 #pragma once
 /// What the program prints, and the folder that it fills.
 
-#include "gradient_flow/experiment.hpp"
-
 #include <ebb/inspect/terminal.hpp>
 
 #include <string>
+
+#include "gradient_flow/experiment.hpp"
 
 namespace lab {
 

@@ -51,8 +51,7 @@ Sequences spread_sequences(const Corpus& corpus, bool held_out, std::size_t T, s
     const std::size_t size = (held_out ? corpus.held_out_size() : corpus.training_size) - 1;
     const std::size_t count = std::min(size / T, most);
     std::vector<std::size_t> starts;
-    for (std::size_t k = 0; k < count; ++k)
-        starts.push_back(begin + (count > 1 ? k * (size - T) / (count - 1) : 0));
+    for (std::size_t k = 0; k < count; ++k) starts.push_back(begin + (count > 1 ? k * (size - T) / (count - 1) : 0));
     return take_sequences(corpus, starts, T);
 }
 

@@ -1,14 +1,14 @@
 #pragma once
 /// Training one model on the text.
 
-#include "gradient_flow/corpus.hpp"
-#include "gradient_flow/model.hpp"
-
 #include <ebb/optim/training.hpp>
 
 #include <cstddef>
 #include <functional>
 #include <vector>
+
+#include "gradient_flow/corpus.hpp"
+#include "gradient_flow/model.hpp"
 
 namespace lab {
 
