@@ -1,3 +1,8 @@
+#if defined(__GNUC__) && !defined(__clang__)
+// g++ 12 says so, wrongly, of std::regex under the sanitizers.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/autograd/to_dot.hpp>

@@ -1,5 +1,10 @@
 /// Tapes of recurrent networks, printed and drawn.
 
+#if defined(__GNUC__) && !defined(__clang__)
+// g++ 12 says so, wrongly, of std::regex under the sanitizers.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/print_tape.hpp>
 #include <ebb/autograd/tape.hpp>

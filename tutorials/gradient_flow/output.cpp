@@ -173,20 +173,6 @@ std::string order_text(const Experiment& experiment) {
                     folder, error.message()));
 }
 
-/// Figures and data of an earlier run, which may have had other cells.
-void remove_others(const fs::path& folder, const std::vector<std::string>& kept,
-                   const std::set<std::string>& extensions) {
-    std::set<fs::path> names;
-    for (const std::string& path : kept) names.insert(fs::path(path).filename());
-    std::error_code ignored;
-    std::vector<fs::path> others;
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
-        if (entry.is_regular_file(ignored) && extensions.contains(entry.path().extension().string()) &&
-            !names.contains(entry.path().filename()))
-            others.push_back(entry.path());
-    for (const fs::path& path : others) fs::remove(path, ignored);
-}
-
 }  // namespace
 
 std::string describe(const Options& options, const Corpus& corpus) {
@@ -260,11 +246,9 @@ std::string save_results(const Experiment& experiment) {
     const ebb::inspect::Report report = make_report(experiment);
     const std::string path = (folder / "report.html").string();
     report.save(path);
-    const auto figures = report.save_svg((folder / "figures").string());
-    const auto data = report.save_data((folder / "data").string());
+    report.save_svg((folder / "figures").string());
+    report.save_data((folder / "data").string());
     ebb::write_file_atomically((folder / "options.json").string(), options_json(experiment));
-    remove_others(folder / "figures", figures, {".svg"});
-    remove_others(folder / "data", data, {".csv", ".json"});
     return path;
 }
 

@@ -31,7 +31,7 @@ std::string framed(const std::string& name, const std::string& body) {
 
 }  // namespace
 
-Lesson::Lesson(int argc, char** argv, const std::source_location& made_in) : source_(made_in.file_name()) {
+Lesson::Lesson(int argc, char** argv, const char* made_in) : source_(made_in) {
     const std::filesystem::path source(source_);
     name_ = source.stem();
     page_ = source.parent_path().parent_path() / "docs" / "tutorials" / (name_ + ".md");

@@ -2,7 +2,6 @@
 /// What lets a tutorial's program check itself and write its page. A reader can skip whatever begins with `lesson.`
 
 #include <cstdio>
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +21,8 @@ namespace tutorial {
 class Lesson {
   public:
     /// Made in main(): the source is the file that it is made in. Ends the program for wrong arguments.
-    Lesson(int argc, char** argv, const std::source_location& made_in = std::source_location::current());
+    /// (clang++ 14 has no std::source_location yet; both compilers have the builtin beneath it.)
+    Lesson(int argc, char** argv, const char* made_in = __builtin_FILE());
     ~Lesson();
     Lesson(const Lesson&) = delete;
     Lesson& operator=(const Lesson&) = delete;
