@@ -71,7 +71,8 @@ TEST_CASE_TEMPLATE("a drawing has a frame for each time step, with what belongs 
         std::map<int, DrawnBox> h;
         int inputs = 0;
         std::set<std::pair<int, int>> places;
-        for (const auto& [node, box] : boxes) {
+        for (const auto& entry : boxes) {
+            const DrawnBox& box = entry.second;  // clang++ 14 captures no structured binding
             CAPTURE(box.label);
             CHECK_MESSAGE(places.emplace(box.x, box.y).second, "two boxes stand in one place");
             if (box.label.starts_with("h = ")) h[box.time_step] = box;

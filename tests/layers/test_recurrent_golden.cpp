@@ -58,7 +58,8 @@ TEST_CASE("the unrolled tanh RNN of the tutorial has PyTorch's shapes") {
     CHECK(to_string(state.shape()) == "[1, 3, 20]");
     CHECK(output.shape() == golden.shape("output"));
     CHECK(state.shape() == golden.shape("h_n"));
-    for (const auto& [name, parameter] : rnn.named_parameters()) {
+    for (const auto& [bound_name, parameter] : rnn.named_parameters()) {
+        const auto& name = bound_name;  // clang++ 14 captures no structured binding
         CAPTURE(name);
         CHECK(parameter.shape() == golden.shape(name));
     }

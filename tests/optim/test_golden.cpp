@@ -69,7 +69,8 @@ TEST_CASE_TEMPLATE("every optimiser takes PyTorch's steps", T, float, double) {
     const double tolerance = sizeof(T) == 4 ? 2e-6 : 1e-13;
     const GoldenFile file("optim");
     const GoldenCase problem = file.one("problem");
-    for (const auto& [name, make] : optimizers<T>()) {
+    for (const auto& [bound_name, make] : optimizers<T>()) {
+        const auto& name = bound_name;  // clang++ 14 captures no structured binding
         const GoldenCase golden = file.one(name);
         std::vector<Parameter<T>> parameters;
         for (const char* parameter : {"weight", "bias"})
@@ -112,7 +113,8 @@ TEST_CASE("every schedule sets PyTorch's learning rates") {
              return std::make_unique<LinearWarmup>(rate, LinearWarmupOptions{.steps = 7, .start_factor = 0.1});
          }},
     };
-    for (const auto& [name, make] : schedules) {
+    for (const auto& [bound_name, make] : schedules) {
+        const auto& name = bound_name;  // clang++ 14 captures no structured binding
         SGD<double> sgd({parameter}, {.learning_rate = 0.5});
         const auto schedule = make(sgd);
         Array<double> rates = Array<double>::from_shape({30});
@@ -131,7 +133,8 @@ TEST_CASE("ReduceLROnPlateau reduces where PyTorch does") {
         {"plateau_min", {.factor = 0.5, .patience = 2, .threshold = 0.01, .cooldown = 3, .minimum_rate = 0.02}},
         {"plateau_max", {.mode = PlateauMode::max, .factor = 0.7, .patience = 1, .threshold = 0.1}},
     };
-    for (const auto& [name, options] : all) {
+    for (const auto& [bound_name, options] : all) {
+        const auto& name = bound_name;  // clang++ 14 captures no structured binding
         SGD<double> sgd({Parameter<double>("p", Array<double>{0.0})}, {.learning_rate = 0.5});
         ReduceLROnPlateau schedule(sgd, options);
         const GoldenCase golden = file.one(name);
