@@ -19,6 +19,7 @@ file(GLOB ebb_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tutorials/support/*
 add_library(ebb_tutorial_support STATIC ${ebb_files})
 ebb_compile_as_ours(ebb_tutorial_support)
 target_link_libraries(ebb_tutorial_support PUBLIC fmt::fmt)
+target_compile_definitions(ebb_tutorial_support PRIVATE EBB_BINARY_DIR="${PROJECT_BINARY_DIR}")
 target_include_directories(ebb_tutorial_support PUBLIC "${PROJECT_SOURCE_DIR}/tutorials")
 list(APPEND EBB_TUTORIAL_PARTS ebb_tutorial_support)
 

@@ -46,7 +46,7 @@ TEST_CASE("the README's program") {
     // end of the program
 
     const std::string readme = ebb::read_file(std::string(EBB_GOLDEN_DIR) + "/../../README.md");
-    const std::string source = ebb::read_file(__FILE__);
+    const std::string source = ebb::read_file(std::string(EBB_GOLDEN_DIR) + "/../tutorials/test_readme.cpp");
     const std::string program = between(source, "// begin of the program", "// end of the program");
     CHECK(between(readme, "int main() {", "}\n```") == program);
     // The README prints what the program prints.

@@ -31,7 +31,9 @@ std::string framed(const std::string& name, const std::string& body) {
 
 }  // namespace
 
-Lesson::Lesson(int argc, char** argv, const char* made_in) : source_(made_in) {
+// A compiler cache may have made the path relative to the folder that the compiler ran in.
+Lesson::Lesson(int argc, char** argv, const char* made_in)
+    : source_((std::filesystem::path(EBB_BINARY_DIR) / made_in).string()) {
     const std::filesystem::path source(source_);
     name_ = source.stem();
     page_ = source.parent_path().parent_path() / "docs" / "tutorials" / (name_ + ".md");
