@@ -13,6 +13,7 @@
 #include <ebb/core/decompositions.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/file.hpp>
+#include <ebb/core/norm.hpp>
 #include <ebb/core/print_array.hpp>
 #include <ebb/core/random.hpp>
 #include <ebb/core/safetensors.hpp>

@@ -108,6 +108,28 @@ std::string to_csv(const Table& table) {
     return text;
 }
 
+template <class T>
+std::string to_csv(const GradientFlow<T>& flow) {
+    std::string text = "name,time_step,grad_norm,value_norm,saturation,mean,closed,open\n";
+    for (const StateFlow& state : flow.states())
+        for (std::size_t k = 0; k < state.time_step.size(); ++k)
+            text += fmt::format("{},{},{},{},{},,,\n", field(state.name), state.time_step[k], state.grad_norm[k],
+                                state.value_norm[k], state.saturation[k]);
+    for (const GateFlow& gate : flow.gates())
+        for (std::size_t k = 0; k < gate.time_step.size(); ++k)
+            text += fmt::format("{},{},,,,{},{},{}\n", field(gate.name), gate.time_step[k], gate.mean[k],
+                                gate.closed[k], gate.open[k]);
+    return text;
+}
+
+std::string to_csv(const WeightContributions& contributions) {
+    std::string text = "parameter,time_step,norm\n";
+    for (std::size_t k = 0; k < contributions.time_step.size(); ++k)
+        text += fmt::format("{},{},{}\n", field(contributions.parameter), contributions.time_step[k],
+                            contributions.norm[k]);
+    return text;
+}
+
 std::string to_json(const LineFigure& figure) {
     check("to_json", figure);
     ordered_json object{{"title", figure.title},
@@ -153,6 +175,29 @@ std::string to_json(const Table& table) {
     return written({{"title", table.title}, {"caption", table.caption}, {"columns", columns}, {"rows", rows}});
 }
 
+template <class T>
+std::string to_json(const GradientFlow<T>& flow) {
+    ordered_json states = ordered_json::array(), gates = ordered_json::array();
+    for (const StateFlow& state : flow.states())
+        states.push_back({{"name", state.name},
+                          {"time_step", state.time_step},
+                          {"grad_norm", state.grad_norm},
+                          {"value_norm", state.value_norm},
+                          {"saturation", state.saturation}});
+    for (const GateFlow& gate : flow.gates())
+        gates.push_back({{"name", gate.name},
+                         {"time_step", gate.time_step},
+                         {"mean", gate.mean},
+                         {"closed", gate.closed},
+                         {"open", gate.open}});
+    return written({{"states", states}, {"gates", gates}});
+}
+
+std::string to_json(const WeightContributions& contributions) {
+    return written(
+        {{"parameter", contributions.parameter}, {"time_step", contributions.time_step}, {"norm", contributions.norm}});
+}
+
 void save_csv(const std::string& path, const LineFigure& figure) {
     write_file_atomically(path, to_csv(figure));
 }
@@ -161,6 +206,13 @@ void save_csv(const std::string& path, const HeatMap& figure) {
 }
 void save_csv(const std::string& path, const Table& table) {
     write_file_atomically(path, to_csv(table));
+}
+template <class T>
+void save_csv(const std::string& path, const GradientFlow<T>& flow) {
+    write_file_atomically(path, to_csv(flow));
+}
+void save_csv(const std::string& path, const WeightContributions& contributions) {
+    write_file_atomically(path, to_csv(contributions));
 }
 void save_json(const std::string& path, const LineFigure& figure) {
     write_file_atomically(path, to_json(figure));
@@ -171,5 +223,21 @@ void save_json(const std::string& path, const HeatMap& figure) {
 void save_json(const std::string& path, const Table& table) {
     write_file_atomically(path, to_json(table));
 }
+template <class T>
+void save_json(const std::string& path, const GradientFlow<T>& flow) {
+    write_file_atomically(path, to_json(flow));
+}
+void save_json(const std::string& path, const WeightContributions& contributions) {
+    write_file_atomically(path, to_json(contributions));
+}
+
+#define EBB_INSTANTIATE(T)                                              \
+    template std::string to_csv(const GradientFlow<T>&);                \
+    template std::string to_json(const GradientFlow<T>&);               \
+    template void save_csv(const std::string&, const GradientFlow<T>&); \
+    template void save_json(const std::string&, const GradientFlow<T>&);
+EBB_INSTANTIATE(float)
+EBB_INSTANTIATE(double)
+#undef EBB_INSTANTIATE
 
 }  // namespace ebb::inspect

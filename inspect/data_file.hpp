@@ -1,10 +1,11 @@
 #pragma once
-/// The numbers of figures and tables as CSV and JSON, to draw them elsewhere.
+/// The numbers of figures, tables and measurements as CSV and JSON, to draw them elsewhere.
 ///
 /// Numbers are written with as few digits as read back to the same double. CSV writes what is no number as `nan`, `inf`
 /// and `-inf`, which NumPy and pandas read; JSON has no word for them and gets null.
 
 #include <ebb/inspect/figure.hpp>
+#include <ebb/inspect/gradient_flow.hpp>
 
 #include <string>
 
@@ -17,6 +18,13 @@ std::string to_csv(const LineFigure& figure);
 std::string to_csv(const HeatMap& figure);
 std::string to_csv(const Table& table);
 
+/// A row for each state and gate at each time step: name, time_step, then grad_norm, value_norm, saturation of a state,
+/// mean, closed, open of a gate; the others are empty. Names and meanings are those of StateFlow and GateFlow.
+template <class T>
+std::string to_csv(const GradientFlow<T>& flow);
+/// A row per time step: parameter, time_step, norm.
+std::string to_csv(const WeightContributions& contributions);
+
 /// {"title", "caption", "x": {"label", "unit", "scale"}, "y": ..., "series": [{"name", "x", "y"}], "frames": [{"step",
 /// "series"}]}
 std::string to_json(const LineFigure& figure);
@@ -24,13 +32,25 @@ std::string to_json(const LineFigure& figure);
 std::string to_json(const HeatMap& figure);
 /// {"title", "caption", "columns": [{"header", "unit"}], "rows"}
 std::string to_json(const Table& table);
+/// {"states": [{"name", "time_step", "grad_norm", "value_norm", "saturation"}], "gates": [{"name", "time_step", "mean",
+/// "closed", "open"}]}
+template <class T>
+std::string to_json(const GradientFlow<T>& flow);
+/// {"parameter", "time_step", "norm"}
+std::string to_json(const WeightContributions& contributions);
 
 /// These write a file, atomically. They throw ValueError for an empty figure and FileError where they cannot write.
 void save_csv(const std::string& path, const LineFigure& figure);
 void save_csv(const std::string& path, const HeatMap& figure);
 void save_csv(const std::string& path, const Table& table);
+template <class T>
+void save_csv(const std::string& path, const GradientFlow<T>& flow);
+void save_csv(const std::string& path, const WeightContributions& contributions);
 void save_json(const std::string& path, const LineFigure& figure);
 void save_json(const std::string& path, const HeatMap& figure);
 void save_json(const std::string& path, const Table& table);
+template <class T>
+void save_json(const std::string& path, const GradientFlow<T>& flow);
+void save_json(const std::string& path, const WeightContributions& contributions);
 
 }  // namespace ebb::inspect

@@ -50,7 +50,8 @@ class GradientFlow {
 };
 
 /// The flow through every recurrent cell on the tape. Where several backward passes have run since `tape.clear()`,
-/// gradients are their sums, as everywhere. Two cells of the same name are told apart: "h", "h (2)".
+/// gradients are their sums, as everywhere. Two cells of the same name are told apart: "h", "h (2)"; and so are two
+/// runs of one cell or layer, which has been called again for another sequence.
 template <class T>
 GradientFlow<T> gradient_flow(const Tape<T>& tape);
 
@@ -61,7 +62,8 @@ struct WeightContributions {
     std::vector<double> norm;             ///< ||x_t' delta_t||, the Frobenius norm
 };
 
-/// The contributions in the backward passes since the last `tape.clear()`. Uses of the weight outside of matrix
+/// The contributions in the backward passes since the last `tape.clear()`. Where a layer has run more than once, a time
+/// step's term is the sum over the runs, as over the sequences of a batch. Uses of the weight outside of matrix
 /// products with it (an elementwise product, say) belong to no time step and are not in the list. Throws ValueError
 /// where the parameter was not used on the tape, or no backward pass has run.
 template <class T>

@@ -1,3 +1,5 @@
+#include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/inspect/data_file.hpp>
 
@@ -16,6 +18,7 @@
 
 #include <browser/sample.hpp>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 using namespace ebb;
@@ -162,6 +165,68 @@ TEST_CASE("JSON of frames, heat maps and tables holds all of their numbers") {
     CHECK(table_json["columns"][2]["unit"] == "bits/char");
     CHECK(table_json["rows"][1][0] == "LSTM");
     CHECK(table_json["rows"][1][3] == std::get<double>(table.rows[1][3]));
+}
+
+TEST_CASE("what was measured on a tape reads back to the same doubles") {
+    // h_t = tanh(w h_{t-1}), a cell of one unit, whose "gate" is w h_{t-1}; its name has what CSV must quote.
+    Tape<double> tape;
+    const Parameter<double> w("a, \"b\"", Array<double>::from_shape({1, 1}));
+    Parameter<double>(w).mutable_value().fill(0.7);
+    auto h = tape.ones({1, 1});
+    const StepOwner owner = new_step_owner();
+    const auto place = [&](const Variable<double>& x, const char* name, std::int32_t t) -> Node<double>& {
+        x.named(name);
+        x.node().time_step = t;
+        x.node().step_owner = owner;
+        return x.node();
+    };
+    for (std::int32_t t = 0; t < 3; ++t) {
+        const auto gate = matmul(h, Variable<double>(w));
+        place(gate, "gate", t).intermediate = true;
+        h = tanh(gate);
+        Node<double>& state = place(h, "a, \"b\".h", t);
+        state.probe = state.retains_gradient = true;
+    }
+    tape.backward(sum(h));
+    const GradientFlow<double> flow = gradient_flow(tape);
+    const StateFlow& state = flow.states().at(0);
+    const GateFlow& gate = flow.gates().at(0);
+    const WeightContributions contributions = weight_contributions(tape, w);
+
+    std::string expected = "name,time_step,grad_norm,value_norm,saturation,mean,closed,open\n";
+    for (std::size_t t = 0; t < 3; ++t)
+        expected += fmt::format("\"a, \"\"b\"\".h\",{},{},{},0,,,\n", t, state.grad_norm[t], state.value_norm[t]);
+    for (std::size_t t = 0; t < 3; ++t)
+        expected += fmt::format("\"a, \"\"b\"\".gate\",{},,,,{},0,0\n", t, gate.mean[t]);
+    CHECK(to_csv(flow) == expected);
+    const auto json = nlohmann::json::parse(to_json(flow));
+    CHECK(json["states"].size() == 1);
+    CHECK(json["states"][0]["name"] == "a, \"b\".h");
+    CHECK(json["states"][0]["time_step"] == state.time_step);
+    CHECK(json["states"][0]["grad_norm"] == state.grad_norm);
+    CHECK(json["states"][0]["value_norm"] == state.value_norm);
+    CHECK(json["states"][0]["saturation"] == state.saturation);
+    CHECK(json["gates"][0]["name"] == "a, \"b\".gate");
+    CHECK(json["gates"][0]["mean"] == gate.mean);
+    CHECK(json["gates"][0]["closed"] == gate.closed);
+    CHECK(json["gates"][0]["open"] == gate.open);
+
+    expected = "parameter,time_step,norm\n";
+    for (std::size_t t = 0; t < 3; ++t) expected += fmt::format("\"a, \"\"b\"\"\",{},{}\n", t, contributions.norm[t]);
+    CHECK(to_csv(contributions) == expected);
+    CHECK(nlohmann::json::parse(to_json(contributions)) ==
+          nlohmann::json{{"parameter", "a, \"b\""}, {"time_step", {0, 1, 2}}, {"norm", contributions.norm}});
+
+    const std::string path = (std::filesystem::temp_directory_path() / "ebb-test-data-file-flow").string();
+    save_csv(path, flow);
+    CHECK(read(path) == to_csv(flow));
+    save_json(path, flow);
+    CHECK(read(path) == to_json(flow));
+    save_csv(path, contributions);
+    CHECK(read(path) == to_csv(contributions));
+    save_json(path, contributions);
+    CHECK(read(path) == to_json(contributions));
+    std::filesystem::remove(path);
 }
 
 TEST_CASE("names that are not UTF-8 do not break JSON") {

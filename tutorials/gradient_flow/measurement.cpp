@@ -1,6 +1,7 @@
 #include "gradient_flow/measurement.hpp"
 
 #include <ebb/autograd/operations/losses.hpp>
+#include <ebb/core/norm.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
 #include <ebb/layers/init.hpp>
 
@@ -26,12 +27,6 @@ std::vector<double> by_distance(const std::vector<std::int32_t>& time_step, cons
     return result;
 }
 
-double norm(const std::vector<double>& a) {
-    double sum = 0;
-    for (const double element : a) sum += element * element;
-    return std::sqrt(sum);
-}
-
 /// The gradient that goes back by the gate alone, element by element: dL/dc_{t-1} = dL/dc_t . f_t.
 void follow_gate(const Tape<double>& tape, const std::string& hidden_name, const std::string& state_name,
                  std::string_view gate_name, std::size_t T, Measurement& result) {
@@ -46,7 +41,7 @@ void follow_gate(const Tape<double>& tape, const std::string& hidden_name, const
     }
     std::vector<double> gradient(last_state->retained_gradient,
                                  last_state->retained_gradient + last_state->shape.size());
-    result.gates_alone.push_back(norm(gradient));
+    result.gates_alone.push_back(ebb::frobenius_norm(gradient.data(), gradient.size()));
     double sum = 0, sum_of_logs = 0;
     std::size_t count = 0;
     for (std::size_t d = 1; d < T; ++d) {
@@ -63,7 +58,7 @@ void follow_gate(const Tape<double>& tape, const std::string& hidden_name, const
                     ++count;
                 }
         }
-        result.gates_alone.push_back(norm(gradient));
+        result.gates_alone.push_back(ebb::frobenius_norm(gradient.data(), gradient.size()));
     }
     result.mean_gate = sum / static_cast<double>(std::max<std::size_t>(count, 1));
     result.geometric_gate = std::exp(sum_of_logs / static_cast<double>(std::max<std::size_t>(count, 1)));

@@ -194,7 +194,7 @@ void check(const Options& options) {
             refuse("--cells", cell_list(options.cells), "each cell once");
     check_whole("--hidden", options.hidden, 1, largest_size);
     check_whole("--embedding", options.embedding, 1, largest_size);
-    check_whole("--length", options.length, 1, largest_length);
+    check_whole("--length", options.length, 2, largest_length);  // one step back, at least
     check_whole("--batch", options.batch, 1, largest_size);
     check_whole("--steps", options.steps, 0, most_steps);
     check_whole("--threads", options.threads, 0, most_threads);

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+
+namespace ebb {
+
+/// The Frobenius norm of `size` numbers, sqrt(sum x^2), in double. It is right wherever the norm itself is a double:
+/// the squares alone would be 0 below 1e-162 and infinite above 1e154. NaN where there is one, else infinity where
+/// there is one; 0 of nothing.
+template <class T>
+double frobenius_norm(const T* data, std::size_t size);
+
+extern template double frobenius_norm(const float*, std::size_t);
+extern template double frobenius_norm(const double*, std::size_t);
+
+}  // namespace ebb
