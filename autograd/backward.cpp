@@ -54,6 +54,11 @@ const Node<T>& Backward<T>::input(std::size_t i) const noexcept {
 }
 
 template <class T>
+std::uint64_t Backward<T>::number() const noexcept {
+    return tape_.passes_;
+}
+
+template <class T>
 GradientTarget<T> Backward<T>::target(std::size_t i) const {
     Node<T>& input = input_node(i);
     if (input.gradient) return {input.gradient, false};
@@ -289,6 +294,7 @@ void Tape<T>::run_backward(NodeIndex root, const T* seed, bool retain_graph) {
             node.gradient[0] = T(1);
         while (this->node(index).further_output) --index;  // the operation's turn is at its first output
     }
+    ++passes_;
     any_freed_ |= !retain_graph;
     for (std::size_t left = index + 1; left-- > 0;) {
         index = static_cast<NodeIndex>(left);

@@ -5,6 +5,7 @@
 #include <ebb/autograd/operation_info.hpp>
 #include <ebb/autograd/variable.hpp>
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,8 @@ class Backward {
     Tape<T>& tape() const noexcept { return tape_; }
     const Node<T>& node() const noexcept { return node_; }
     NodeIndex index() const noexcept { return index_; }
+    /// Tells the passes of a tape apart; the first is 1.
+    std::uint64_t number() const noexcept;
     template <class S>
     const S& saved() const noexcept {
         return *static_cast<const S*>(node_.saved);

@@ -173,6 +173,13 @@ Variable<T> Tape<T>::scalar(T value) {
 }
 
 template <class T>
+Variable<T> Tape<T>::borrow(const Array<T>& array) {
+    check_thread("Tape");
+    append(Shape::of(array.shape()), array.data());
+    return at(static_cast<NodeIndex>(node_count_ - 1));
+}
+
+template <class T>
 Variable<T> Tape<T>::full(const Shape& shape, T value) {
     const Variable<T> result = leaf(nullptr, shape, false);
     std::fill_n(const_cast<T*>(node(result.index_).value), shape.size(), value);

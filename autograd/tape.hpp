@@ -9,6 +9,7 @@
 #include <ebb/core/array.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <deque>
 #include <initializer_list>
 #include <memory>
@@ -49,6 +50,9 @@ class Tape {
     Variable<T> variable(const Array<T>& array);              ///< gradient wanted
     Variable<T> constant(const T* data, const Shape& shape);  ///< row-major elements, copied
     Variable<T> scalar(T value);                              ///< a constant of shape []
+    /// A constant that is the array itself and no copy: it must live, and stay as it is, until `clear()`.
+    Variable<T> borrow(const Array<T>& array);
+    Variable<T> borrow(const Array<T>&& array) = delete;
     Variable<T> full(const Shape& shape, T value);
     Variable<T> zeros(const Shape& shape) { return full(shape, T(0)); }
     Variable<T> ones(const Shape& shape) { return full(shape, T(1)); }
@@ -203,7 +207,8 @@ class Tape {
     std::deque<ParameterUse>
         parameters_;  // a deque: its entries keep their place, and their vectors' memory, over clear()
     std::size_t parameter_count_ = 0;
-    bool any_freed_ = false;  // whether a pass has freed nodes since the last clear()
+    std::uint64_t passes_ = 0;  // backward passes over raw memory, since the tape was made
+    bool any_freed_ = false;    // whether a pass has freed nodes since the last clear()
 };
 
 /// The functional form (torch.autograd.grad): the gradients of y, which has one element, with respect to xs, as

@@ -80,25 +80,27 @@ struct Sequence {
     bool whole;                                    // the input of every step is the whole x [T, B, I]
     bool zero_state;
     bool has_bias;
+    NodeIndex first_node;  // of h_0; the nodes of the other steps follow, `outputs` for each
+    NodeIndex outputs;     // h, or h and c
     const T* x;            // [T, B, I]
     const T* h0;           // [B, H]
     const T* c0;           // [B, H]
     T* h;                  // [T, B, H]
     T* c;                  // [T, B, H]
-    T* gates;              // [T, B, G H]: pre-activations, then activations
-    T* h_n;                // [T, B, H], GRU
-    const T* bias;         // [G H]
+    T* gates;       // [T, B, G H]: pre-activations, then activations; of an RNN, which has but h_t, the same as h
+    T* h_n;         // [T, B, H], GRU
+    const T* w_hh;  // [G H, H]
+    const T* bias;  // [G H]
     const T* hidden_bias;  // [3 H], GRU
 
-    // Of the backward pass that is running: it visits the steps one after another, from some last step to the first.
-    T* delta;             // [T, B, G H]
-    T* hidden_delta;      // [T, B, 3 H], GRU; else delta
-    std::size_t visited;  // the step it was at
-    std::size_t last;     // the step it began with
+    // Which steps the backward pass that is running has done: those from `done_from` on.
+    std::uint64_t pass;
+    std::size_t done_from;
 
     std::size_t states() const { return batch * hidden; }
     const T* h_before(std::size_t t) const { return t ? h + (t - 1) * states() : h0; }
     const T* c_before(std::size_t t) const { return t ? c + (t - 1) * states() : c0; }
+    NodeIndex node_of(std::size_t t) const { return first_node + static_cast<NodeIndex>(t) * outputs; }
 };
 
 template <class T>
@@ -107,20 +109,26 @@ struct Step {
     std::size_t t;
 };
 
+/// A part of the batch. No row touches another, so parts can be computed one after another or at the same time.
+struct Rows {
+    std::size_t begin, end;
+    std::size_t count() const { return end - begin; }
+};
+
 template <class T>
-RecurrentBlock<T> block_of(const Sequence<T>& s, CellKind kind, std::size_t t) {
-    const std::size_t gate_size = s.batch * gate_count(kind) * s.hidden;
+RecurrentBlock<T> block_of(const Sequence<T>& s, CellKind kind, std::size_t t, Rows rows) {
+    const std::size_t gate_row = gate_count(kind) * s.hidden, first_state = rows.begin * s.hidden;
     RecurrentBlock<T> block;
-    block.batch = s.batch;
+    block.batch = rows.count();
     block.hidden = s.hidden;
-    block.gates = s.gates + t * gate_size;
+    block.gates = s.gates + (t * s.batch + rows.begin) * gate_row;
     block.bias = s.bias;
     block.hidden_bias = s.hidden_bias;
-    block.h_n = s.h_n ? s.h_n + t * s.states() : nullptr;
-    block.h_before = s.h_before(t);
-    block.c_before = s.c ? s.c_before(t) : nullptr;
-    block.h = s.h + t * s.states();
-    block.c = s.c ? s.c + t * s.states() : nullptr;
+    block.h_n = s.h_n ? s.h_n + t * s.states() + first_state : nullptr;
+    block.h_before = s.h_before(t) + first_state;
+    block.c_before = s.c ? s.c_before(t) + first_state : nullptr;
+    block.h = s.h + t * s.states() + first_state;
+    block.c = s.c ? s.c + t * s.states() + first_state : nullptr;
     return block;
 }
 
@@ -235,98 +243,146 @@ class RecurrentOperation final : public Operation<T> {
             if (gradients[k].defined()) pass.accumulate(places[k], gradients[k]);
     }
 
+    /// At the turn of a sequence's last step all that flows into its states from outside is there, for whatever uses a
+    /// state was recorded after the sequence. So the steps before it are done at once, in one tight loop over time; at
+    /// their own turns nothing is left to do.
     void backward(Backward<T>& pass) const override {
         const Step<T>& step = pass.template saved<Step<T>>();
         Sequence<T>& s = *step.sequence;
-        const std::size_t t = step.t;
-        const std::size_t B = s.batch, I = s.input_size, H = s.hidden, states = s.states(), gates = B * G * H;
-        if (s.visited != t + 1) {  // a pass begins here
-            s.delta = pass.acquire(s.steps * gates);
-            s.hidden_delta = is_gru ? pass.acquire(s.steps * gates) : s.delta;
-            s.last = t;
-        }
-        s.visited = t;
+        const std::size_t last = step.t;
+        if (s.pass == pass.number() && last >= s.done_from) return;
+        s.pass = pass.number();
+        s.done_from = 0;
 
-        // delta_t, and what flows to the states around the products.
-        RecurrentBlock<T> block = block_of(s, kind, t);
-        block.delta = s.delta + t * gates;
-        block.hidden_delta = s.hidden_delta + t * gates;
+        const std::size_t gates = s.batch * G * s.hidden;
+        T* const delta = pass.acquire((last + 1) * gates);
+        T* const hidden_delta = is_gru ? pass.acquire((last + 1) * gates) : delta;
         T* zeros = nullptr;
-        const auto or_zeros = [&](const T* gradient) -> const T* {
-            if (gradient) return gradient;
-            if (!zeros) {
-                zeros = pass.acquire(states);
-                std::fill_n(zeros, states, T(0));
-            }
-            return zeros;
-        };
-        block.dh = or_zeros(pass.dy(0));
         T* scratch = nullptr;
+        if (!pass.dy(0)) {
+            zeros = pass.acquire(s.states());
+            std::fill_n(zeros, s.states(), T(0));
+        }
+        std::vector<Way>& ways = this->ways(last + 1);
+        for (std::size_t t = last + 1; t-- > 0;) ways[t] = way_at(pass, s, t, zeros, scratch);
+        run_backward(s, last, ways.data(), delta, hidden_delta, Rows{0, s.batch});
+        if (scratch) pass.release(scratch, s.states());
+        if (zeros) pass.release(zeros, s.states());
+
+        const Backward<T> first(pass.tape(), s.first_node, pass.tape().node(s.first_node));
+        weights(first, s, last, delta, hidden_delta);
+        // dx = delta W_ih: of all steps in one product.
+        if (first.wants(input_x)) {
+            const GradientTarget<T> target = first.target(input_x);
+            const std::size_t I = s.input_size, rows = (last + 1) * s.batch;
+            gemm(Transpose::no, Transpose::no, rows, I, G * s.hidden, T(1), delta, G * s.hidden,
+                 first.input(input_weight_ih).value, I, target.assign ? T(0) : T(1), target.data, I);
+            if (target.assign) std::fill(target.data + rows * I, target.data + s.steps * s.batch * I, T(0));
+        }
+    }
+
+  private:
+    /// Where the gradients of one step come from and go to: [B, H] each.
+    struct Way {
+        const T* dh;
+        T* dc;                        // LSTM
+        GradientTarget<T> dh_before;  // nullptr where nobody wants it
+        GradientTarget<T> d_around;   // what flows to the states around the products: LSTM dc_{t-1}, GRU dh_{t-1}
+    };
+
+    static std::vector<Way>& ways(std::size_t count) {
+        thread_local std::vector<Way> all;  // reused, so that a training step allocates nothing
+        if (all.size() < count) all.resize(count);
+        return all;
+    }
+
+    /// To be asked for from the last step to the first.
+    static Way way_at(const Backward<T>& pass, const Sequence<T>& s, std::size_t t, const T* zeros, T*& scratch) {
+        Tape<T>& tape = pass.tape();
+        const NodeIndex index = s.node_of(t);
+        const Backward<T> at(tape, index, tape.node(index));
+        Way way{at.dy(0) ? at.dy(0) : zeros, nullptr, {nullptr, true}, {nullptr, true}};
+        if constexpr (is_lstm) {
+            // The kernel adds what comes through h_t, so that the probe of c_t holds the whole dL/dc_t.
+            Node<T>& cell_state = tape.node(index + 1);
+            if (!cell_state.gradient) {
+                cell_state.gradient = pass.acquire(s.states());
+                std::fill_n(cell_state.gradient, s.states(), T(0));
+            }
+            way.dc = cell_state.gradient;
+        }
         if constexpr (is_lstm || is_gru) {
             constexpr std::size_t around = is_lstm ? std::size_t{first_optional_input} : std::size_t{input_h};
-            if (is_lstm) {
-                // The kernel adds what comes through h_t, so that the probe of c_t holds the whole dL/dc_t.
-                Node<T>& cell_state = pass.tape().node(pass.index() + 1);
-                if (!cell_state.gradient) {
-                    cell_state.gradient = pass.acquire(states);
-                    std::fill_n(cell_state.gradient, states, T(0));
-                }
-                block.dc = cell_state.gradient;
-            }
-            if (pass.wants(around)) {
-                const GradientTarget<T> target = pass.target(around);
-                block.d_before = target.data;
-                block.assign = target.assign;
+            if (at.wants(around)) {
+                way.d_around = at.target(around);
             } else {
-                block.d_before = scratch = pass.acquire(states);
-                block.assign = true;
+                scratch = pass.acquire(s.states());  // at the first step only
+                way.d_around.data = scratch;
             }
         }
-        backward_kernel<T>(kind)(block);
-        if (scratch) pass.release(scratch, states);
-        if (zeros) pass.release(zeros, states);
+        if (at.wants(input_h)) way.dh_before = at.target(input_h);
+        return way;
+    }
 
-        // dh_{t-1} += delta_t W_hh
-        const T* const delta = block.delta;
-        const T* const hidden_delta = block.hidden_delta;
-        if (pass.wants(input_h)) {
-            const GradientTarget<T> target = pass.target(input_h);
-            gemm(Transpose::no, Transpose::no, B, H, G * H, T(1), hidden_delta, G * H,
-                 pass.input(input_weight_hh).value, H, target.assign ? T(0) : T(1), target.data, H);
+    /// delta_t, and what flows to the states, for some rows of the batch.
+    static void run_backward(const Sequence<T>& s, std::size_t last, const Way* ways, T* delta, T* hidden_delta,
+                             Rows rows) {
+        const std::size_t gate_row = G * s.hidden, first_state = rows.begin * s.hidden;
+        const RecurrentKernel<T> kernel = backward_kernel<T>(kind);
+        for (std::size_t t = last + 1; t-- > 0;) {
+            const Way& way = ways[t];
+            const std::size_t first_gate = (t * s.batch + rows.begin) * gate_row;
+            RecurrentBlock<T> block = block_of(s, kind, t, rows);
+            block.delta = delta + first_gate;
+            block.hidden_delta = hidden_delta + first_gate;
+            block.dh = way.dh + first_state;
+            if constexpr (is_lstm) block.dc = way.dc + first_state;
+            if constexpr (is_lstm || is_gru) {
+                block.d_before = way.d_around.data + first_state;
+                block.assign = way.d_around.assign;
+            }
+            kernel(block);
+            // dh_{t-1} += delta_t W_hh
+            if (way.dh_before.data)
+                gemm(Transpose::no, Transpose::no, rows.count(), s.hidden, gate_row, T(1), block.hidden_delta, gate_row,
+                     s.w_hh, s.hidden, way.dh_before.assign ? T(0) : T(1), way.dh_before.data + first_state, s.hidden);
         }
-        // The weights wait: dW_ih += delta_t' x_t, dW_hh += delta_t' h_{t-1}.
-        const auto weight = [&](std::size_t i, const T* x, std::size_t columns, const T* d) {
-            if (!pass.wants(i)) return;
-            if (pass.is_parameter(i)) {
-                typename Backward<T>::Share share{x, d, B, columns, G * H};
-                share.first_time_step = pass.node().time_step;
-                pass.defer(i, share);
+    }
+
+    /// The weights wait: dW_ih += delta_t' x_t, dW_hh += delta_t' h_{t-1}.
+    static void weights(const Backward<T>& first, const Sequence<T>& s, std::size_t last, const T* delta,
+                        const T* hidden_delta) {
+        const std::size_t B = s.batch, gate_row = G * s.hidden;
+        // The steps from `begin` to `end`; x is the first one's.
+        const auto add = [&](std::size_t i, const T* x, std::size_t columns, const T* d, std::size_t begin,
+                             std::size_t end) {
+            if (!first.wants(i) || begin == end) return;
+            const std::size_t rows = (end - begin) * B;
+            d += begin * B * gate_row;
+            if (first.is_parameter(i)) {
+                typename Backward<T>::Share share{x, d, rows, columns, gate_row};
+                share.time_steps = end - begin;
+                share.first_time_step = first.node().time_step + static_cast<std::int32_t>(begin);
+                first.defer(i, share);
                 return;
             }
-            const GradientTarget<T> target = pass.target(i);
+            const GradientTarget<T> target = first.target(i);
             if (x) {
-                gemm(Transpose::yes, Transpose::no, G * H, columns, B, T(1), d, G * H, x, columns,
+                gemm(Transpose::yes, Transpose::no, gate_row, columns, rows, T(1), d, gate_row, x, columns,
                      target.assign ? T(0) : T(1), target.data, columns);
                 return;
             }
-            if (target.assign) std::fill_n(target.data, G * H, T(0));
-            for (std::size_t b = 0; b < B; ++b)
-                for (std::size_t j = 0; j < G * H; ++j) target.data[j] += d[b * G * H + j];
+            if (target.assign) std::fill_n(target.data, gate_row, T(0));
+            for (std::size_t r = 0; r < rows; ++r)
+                for (std::size_t j = 0; j < gate_row; ++j) target.data[j] += d[r * gate_row + j];
         };
-        weight(input_weight_ih, s.x + t * B * I, I, delta);
-        if (t > 0 || !s.zero_state) weight(input_weight_hh, s.h_before(t), H, hidden_delta);
+        add(input_weight_ih, s.x, s.input_size, delta, 0, last + 1);
+        add(input_weight_hh, s.h, s.hidden, hidden_delta, 1, last + 1);
+        if (!s.zero_state) add(input_weight_hh, s.h0, s.hidden, hidden_delta, 0, 1);
         if (s.has_bias) {
             constexpr std::size_t bias = first_optional_input + (is_lstm ? 1 : 0);
-            weight(bias, nullptr, 0, delta);
-            weight(bias + 1, nullptr, 0, hidden_delta);
-        }
-        // dx = delta W_ih: of a sequence in one product, when the pass has come to its first step.
-        if (pass.wants(input_x) && (!s.whole || t == 0)) {
-            const GradientTarget<T> target = pass.target(input_x);
-            const std::size_t rows = s.whole ? (s.last + 1) * B : B;
-            gemm(Transpose::no, Transpose::no, rows, I, G * H, T(1), s.whole ? s.delta : delta, G * H,
-                 pass.input(input_weight_ih).value, I, target.assign ? T(0) : T(1), target.data, I);
-            if (target.assign) std::fill(target.data + rows * I, target.data + s.steps * B * I, T(0));
+            add(bias, nullptr, 0, delta, 0, last + 1);
+            add(bias + 1, nullptr, 0, hidden_delta, 0, last + 1);
         }
     }
 };
@@ -371,14 +427,82 @@ std::vector<Variable<T>>& step_inputs() {
     return inputs;
 }
 
+/// The steps of some rows of the batch, one after another, from the input projections in s.gates.
 template <class T>
-RecurrentResult<T> fused(CellKind kind, const Variable<T>& x, bool whole, Variable<T> h, Variable<T> c, bool zero_state,
-                         const RecurrentWeights<T>& weights, const StepLabels& labels) {
+void run_forward(const Sequence<T>& s, CellKind kind, const T* w_hh, Transpose transposed, T* products, Rows rows) {
+    const std::size_t B = rows.count(), H = s.hidden, gate_row = gate_count(kind) * H;
+    const RecurrentKernel<T> kernel = forward_kernel<T>(kind);
+    for (std::size_t t = 0; t < s.steps; ++t) {
+        RecurrentBlock<T> block = block_of(s, kind, t, rows);
+        T* const y = products ? products + rows.begin * gate_row : block.gates;
+        block.products = y;
+        if (t > 0 || !s.zero_state)
+            gemm(Transpose::no, transposed, B, gate_row, H, T(1), block.h_before, H, w_hh,
+                 transposed == Transpose::yes ? H : gate_row, products ? T(0) : T(1), y, gate_row);
+        else if (products)
+            std::fill_n(y, B * gate_row, T(0));
+        kernel(block);
+    }
+}
+
+template <class T>
+void run_forward(Tape<T>& tape, const Sequence<T>& s, CellKind kind) {
+    const std::size_t H = s.hidden, gate_row = gate_count(kind) * H;
+    T* const products = kind == CellKind::gru ? tape.allocate(s.batch * gate_row) : nullptr;
+    const Rows all{0, s.batch};
+    if (s.steps == 1 || s.batch == 1) return run_forward(s, kind, s.w_hh, Transpose::yes, products, all);
+    // Over many steps a product with a transposed copy is faster than one that transposes each time.
+    T* const copy = tape.allocate(gate_row * H);
+    for (std::size_t i = 0; i < gate_row; ++i)
+        for (std::size_t j = 0; j < H; ++j) copy[j * gate_row + i] = s.w_hh[i * H + j];
+    run_forward(s, kind, copy, Transpose::no, products, all);
+}
+
+/// A node for every step: h_t, and c_t of an LSTM.
+template <class T>
+RecurrentResult<T> record_steps(Sequence<T>& s, CellKind kind, std::initializer_list<Variable<T>> first_inputs,
+                                Variable<T> c, const RecurrentWeights<T>& weights, const StepLabels& labels) {
+    Tape<T>& tape = weights.weight_ih.tape();
+    const bool is_lstm = kind == CellKind::lstm;
+    const Shape shape{s.batch, s.hidden};
+    std::vector<Variable<T>>& inputs = step_inputs<T>();
+    inputs.assign(first_inputs);
+    if (is_lstm) inputs.push_back(c);
+    if (s.has_bias) inputs.insert(inputs.end(), {weights.bias_ih, weights.bias_hh});
+
+    Sequence<T>* shared = nullptr;
+    RecurrentResult<T> result;
+    for (std::size_t t = 0; t < s.steps; ++t) {
+        const auto step = tape.record(operation_of<T>(kind), inputs, shape, s.h + t * s.states());
+        if (t == 0) s.first_node = step.index;
+        if (step.recorded) {
+            if (!shared) shared = &tape.save(step.node, s);
+            tape.save(step.node, Step<T>{shared, t});
+        }
+        label(step.node, labels.h, labels, t);
+        result.h = inputs[input_h] = tape.at(step.index);
+        if (is_lstm) {
+            const auto further = tape.record_further_output(step, shape, s.c + t * s.states());
+            label(further.node, labels.c, labels, t);
+            result.c = inputs[first_optional_input] = tape.at(further.index);
+        }
+    }
+    if (s.whole) {
+        static const SequenceOutput<T> sequence_output;
+        inputs.clear();
+        for (std::size_t t = 0; t < s.steps; ++t) inputs.push_back(tape.at(s.node_of(t)));
+        result.output = tape.at(tape.record(sequence_output, inputs, {s.steps, s.batch, s.hidden}, s.h).index);
+    }
+    return result;
+}
+
+template <class T>
+RecurrentResult<T> fused(CellKind kind, const Variable<T>& x, bool whole, const Variable<T>& h, const Variable<T>& c,
+                         bool zero_state, const RecurrentWeights<T>& weights, const StepLabels& labels) {
     Tape<T>& tape = x.tape();
     const bool is_lstm = kind == CellKind::lstm, is_gru = kind == CellKind::gru;
     const std::size_t G = gate_count(kind);
     const std::size_t steps = whole ? x.shape()[0] : 1, B = h.shape()[0], H = h.shape()[1], I = x.shape().back();
-    const std::size_t gates = B * G * H;
     for (const Variable<T>& operand : {x, h, weights.weight_ih, weights.weight_hh})
         tape.check("recurrent step", operand);
     if (is_lstm) tape.check("recurrent step", c);
@@ -391,14 +515,15 @@ RecurrentResult<T> fused(CellKind kind, const Variable<T>& x, bool whole, Variab
     s.whole = whole;
     s.zero_state = zero_state;
     s.has_bias = weights.bias_ih.defined();
+    s.outputs = is_lstm ? 2 : 1;
     s.x = tape.contiguous(x);
     s.h0 = tape.contiguous(h);
     s.c0 = is_lstm ? tape.contiguous(c) : nullptr;
     s.h = tape.allocate(steps * B * H);
     s.c = is_lstm ? tape.allocate(steps * B * H) : nullptr;
-    s.gates = tape.allocate(steps * gates);
+    s.gates = G > 1 ? tape.allocate(steps * B * G * H) : s.h;
     s.h_n = is_gru ? tape.allocate(steps * B * H) : nullptr;
-    s.visited = s.last = steps + 1;
+    s.w_hh = tape.contiguous(weights.weight_hh);
 
     // The biases: of a tanh and an LSTM cell their sum is all that matters, of a GRU cell they go apart.
     T* const bias = tape.allocate(G * H);
@@ -416,71 +541,10 @@ RecurrentResult<T> fused(CellKind kind, const Variable<T>& x, bool whole, Variab
     }
 
     // All input projections at once, into the memory of the gates.
-    const T* const w_ih = tape.contiguous(weights.weight_ih);
-    const T* const w_hh = tape.contiguous(weights.weight_hh);
-    gemm(Transpose::no, Transpose::yes, steps * B, G * H, I, T(1), s.x, I, w_ih, I, T(0), s.gates, G * H);
-
-    // Over many steps a product with a transposed copy is faster than one that transposes each time.
-    const bool copied = steps > 1 && B > 1;
-    T* const w_hh_copy = copied ? tape.allocate(G * H * H) : nullptr;
-    if (copied)
-        for (std::size_t i = 0; i < G * H; ++i)
-            for (std::size_t j = 0; j < H; ++j) w_hh_copy[j * G * H + i] = w_hh[i * H + j];
-    const auto recurrent_product = [&](const T* h_before, T beta, T* y) {
-        if (copied)
-            gemm(Transpose::no, Transpose::no, B, G * H, H, T(1), h_before, H, w_hh_copy, G * H, beta, y, G * H);
-        else
-            gemm(Transpose::no, Transpose::yes, B, G * H, H, T(1), h_before, H, w_hh, H, beta, y, G * H);
-    };
-    T* const products = is_gru ? tape.allocate(gates) : nullptr;
-
-    const Operation<T>& operation = operation_of<T>(kind);
-    const RecurrentKernel<T> kernel = forward_kernel<T>(kind);
-    Sequence<T>* shared = nullptr;
-    std::vector<Variable<T>>& inputs = step_inputs<T>();
-    NodeIndex first_output = 0;
-    RecurrentResult<T> result;
-    for (std::size_t t = 0; t < steps; ++t) {
-        RecurrentBlock<T> block = block_of(s, kind, t);
-        if (is_gru) {
-            block.products = products;
-            if (t == 0 && zero_state)
-                std::fill_n(products, gates, T(0));
-            else
-                recurrent_product(block.h_before, T(0), products);
-        } else if (t > 0 || !zero_state) {
-            recurrent_product(block.h_before, T(1), block.gates);
-        }
-        kernel(block);
-
-        inputs.assign({x, weights.weight_ih, weights.weight_hh, h});
-        if (is_lstm) inputs.push_back(c);
-        if (s.has_bias) inputs.insert(inputs.end(), {weights.bias_ih, weights.bias_hh});
-        const auto step = tape.record(operation, inputs, {B, H}, block.h);
-        if (step.recorded) {
-            if (!shared) shared = &tape.save(step.node, s);
-            tape.save(step.node, Step<T>{shared, t});
-        }
-        label(step.node, labels.h, labels, t);
-        h = tape.at(step.index);
-        if (t == 0) first_output = step.index;
-        if (is_lstm) {
-            const auto further = tape.record_further_output(step, {B, H}, block.c);
-            label(further.node, labels.c, labels, t);
-            c = tape.at(further.index);
-        }
-    }
-    if (whole) {
-        static const SequenceOutput<T> sequence_output;
-        inputs.clear();
-        const NodeIndex stride = is_lstm ? 2 : 1;
-        for (std::size_t t = 0; t < steps; ++t)
-            inputs.push_back(tape.at(first_output + static_cast<NodeIndex>(t) * stride));
-        result.output = tape.at(tape.record(sequence_output, inputs, {steps, B, H}, s.h).index);
-    }
-    result.h = h;
-    result.c = c;
-    return result;
+    gemm(Transpose::no, Transpose::yes, steps * B, G * H, I, T(1), s.x, I, tape.contiguous(weights.weight_ih), I, T(0),
+         s.gates, G * H);
+    run_forward(tape, s, kind);
+    return record_steps(s, kind, {x, weights.weight_ih, weights.weight_hh, h}, c, weights, labels);
 }
 
 }  // namespace
