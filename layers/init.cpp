@@ -327,8 +327,8 @@ constexpr std::size_t lstm_input_gate = 0;
 
 /// The biases of a cell or of each layer: (bias_ih, bias_hh).
 template <class T>
-std::vector<std::pair<Parameter<T>, Parameter<T>>> gate_biases(const char* call, const RecurrentBase<T>& cell) {
-    if (gate_count(cell.kind()) == 1)
+std::vector<std::pair<Parameter<T>, Parameter<T>>> gate_biases(const char* call, const Module<T>& cell, CellKind kind) {
+    if (gate_count(kind) == 1)
         fail<ValueError>(fmt::format("{}: {} is an {}, which has no gates: expected an LSTM or a GRU", call,
                                      cell.display_name(), cell.type()));
     constexpr std::string_view input = "bias_ih";
@@ -366,21 +366,21 @@ void per_gate(const Weight& stacked, std::size_t gates, const std::function<void
 }
 
 template <class T>
-void forget_gate_bias(const RecurrentBase<T>& cell, double value) {
+void detail::forget_gate_bias(const Module<T>& cell, CellKind kind, double value) {
     check_finite("forget_gate_bias", "value", value);
-    const std::size_t gates = gate_count(cell.kind());
-    for (const auto& [bias_ih, bias_hh] : gate_biases("forget_gate_bias", cell)) {
+    const std::size_t gates = gate_count(kind);
+    for (const auto& [bias_ih, bias_hh] : gate_biases("forget_gate_bias", cell, kind)) {
         constant(gate(bias_ih, gates, keeping_gate), value);
         zeros(gate(bias_hh, gates, keeping_gate));
     }
 }
 
 template <class T>
-void chrono(const RecurrentBase<T>& cell, double longest, Generator& generator) {
+void detail::chrono(const Module<T>& cell, CellKind kind, double longest, Generator& generator) {
     if (!std::isfinite(longest) || longest <= 2)
         fail<ValueError>(fmt::format("chrono: longest is {}: expected a finite number of steps above 2", longest));
-    const std::size_t gates = gate_count(cell.kind());
-    for (const auto& [bias_ih, bias_hh] : gate_biases("chrono", cell)) {
+    const std::size_t gates = gate_count(kind);
+    for (const auto& [bias_ih, bias_hh] : gate_biases("chrono", cell, kind)) {
         const Weight keep = gate(bias_ih, gates, keeping_gate);
         Array<double> bias = array_of(keep.shape());
         fill_uniform(bias.data(), bias.size(), 1, longest - 1, generator);
@@ -388,7 +388,7 @@ void chrono(const RecurrentBase<T>& cell, double longest, Generator& generator) 
         for (double& b : bias) b = std::log(b);
         keep.set("chrono", bias);
         zeros(gate(bias_hh, gates, keeping_gate));
-        if (cell.kind() != CellKind::lstm) continue;
+        if (kind != CellKind::lstm) continue;
         // b_i = -b_f
         for (double& b : bias) b = -b;
         gate(bias_ih, gates, lstm_input_gate).set("chrono", bias);
@@ -396,9 +396,9 @@ void chrono(const RecurrentBase<T>& cell, double longest, Generator& generator) 
     }
 }
 
-#define EBB_INSTANTIATE(T)                                           \
-    template void forget_gate_bias(const RecurrentBase<T>&, double); \
-    template void chrono(const RecurrentBase<T>&, double, Generator&);
+#define EBB_INSTANTIATE(T)                                                      \
+    template void detail::forget_gate_bias(const Module<T>&, CellKind, double); \
+    template void detail::chrono(const Module<T>&, CellKind, double, Generator&);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

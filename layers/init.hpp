@@ -145,19 +145,31 @@ Weight gate(const Weight& stacked, std::size_t gates, std::size_t index);
 /// does.
 void per_gate(const Weight& stacked, std::size_t gates, const std::function<void(const Weight& block)>& initialiser);
 
+namespace detail {
+template <class T>
+void forget_gate_bias(const Module<T>& cell, CellKind kind, double value);
+template <class T>
+void chrono(const Module<T>& cell, CellKind kind, double longest, Generator& generator);
+}  // namespace detail
+
 /// The bias of the gate that keeps: an LSTM's forget gate, f = sigmoid(.. + value), in which 1 or 2 lets it remember
 /// from the start (Gers, Schmidhuber, Cummins 2000; Jozefowicz, Zaremba, Sutskever 2015); a GRU's update gate z, since
 /// h_t = (1 - z) . n + z . h_{t-1}. As in PyTorch, a cell has two biases, which are added: the value goes into bias_ih,
 /// and the same rows of bias_hh become 0.
+/// `cell` is an LSTM or a GRU, as a cell or as a layer: then all of its layers, in both directions.
 /// Throws ValueError for an RNN, which has no gates, for a cell without biases, and unless the value is finite.
-template <class T>
-void forget_gate_bias(const RecurrentBase<T>& cell, double value);
+template <class Cell>
+void forget_gate_bias(const Cell& cell, double value) {
+    detail::forget_gate_bias<typename Cell::value_type>(cell, cell.kind(), value);
+}
 
 /// Memories of every length up to `longest`: b_f = log(u), b_i = -b_f, u ~ U(1, longest - 1) (Tallec, Ollivier 2018,
 /// sect. 2.2). A forget gate of 1 - 1/T remembers about T steps, and its bias is log(T - 1). In a GRU, 1 - z stands in
 /// for the input gate, so that b_z = log(u) does both. Two biases are treated as by `forget_gate_bias`.
 /// Throws ValueError as that does, and unless `longest` is finite and above 2.
-template <class T>
-void chrono(const RecurrentBase<T>& cell, double longest, Generator& generator = default_generator());
+template <class Cell>
+void chrono(const Cell& cell, double longest, Generator& generator = default_generator()) {
+    detail::chrono<typename Cell::value_type>(cell, cell.kind(), longest, generator);
+}
 
 }  // namespace ebb::init

@@ -134,6 +134,18 @@ std::size_t Module<T>::parameter_count() const {
 }
 
 template <class T>
+std::size_t Module<T>::trainable_parameter_count() const {
+    std::size_t count = 0;
+    for (const Parameter<T>& parameter : parameters()) count += parameter.requires_grad() ? parameter.size() : 0;
+    return count;
+}
+
+template <class T>
+void Module<T>::freeze(bool on) {
+    for (Parameter<T>& parameter : parameters()) parameter.set_requires_grad(!on);
+}
+
+template <class T>
 void Module<T>::zero_grad() {
     for (Parameter<T>& parameter : parameters()) parameter.zero_grad();
 }
@@ -151,11 +163,16 @@ void Module<T>::set_training(State& state, bool on) {
 
 template <class T>
 Parameter<T> Module<T>::register_parameter(std::string name, Array<T> value) {
+    const Parameter<T> parameter(name, std::move(value));
+    register_parameter(std::move(name), parameter);
+    return parameter;
+}
+
+template <class T>
+void Module<T>::register_parameter(std::string name, const Parameter<T>& parameter) {
     for (const auto& [other, unused] : state_->parameters)
         if (other == name) fail<ValueError>(fmt::format("{}: it has a parameter {} already", display_name(), name));
-    Parameter<T> parameter(name, std::move(value));
     state_->parameters.emplace_back(std::move(name), parameter);
-    return parameter;
 }
 
 template <class T>

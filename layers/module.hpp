@@ -44,6 +44,8 @@ struct ModulePart {
 template <class T>
 class Module {
   public:
+    using value_type = T;
+
     /// `type` is what errors call it: "LSTMCell". `name` may stay empty; a parent gives one.
     explicit Module(std::string type, std::string name = {});
 
@@ -59,9 +61,14 @@ class Module {
     std::vector<Parameter<T>> parameters() const;
     /// The same with their paths below this module.
     std::vector<std::pair<std::string, Parameter<T>>> named_parameters() const;
-    /// How many numbers the parameters hold.
+    /// How many numbers the parameters hold, and how many of them are not frozen.
     std::size_t parameter_count() const;
+    std::size_t trainable_parameter_count() const;
     void zero_grad();
+    /// Frozen parameters are constants to the tapes that record them from now on, and optimisers leave them as they
+    /// are.
+    void freeze(bool on = true);
+    void unfreeze() { freeze(false); }
     /// This module and all parts below it, a module before its parts.
     std::vector<ModulePart<T>> modules() const;
 
@@ -81,6 +88,8 @@ class Module {
   protected:
     /// Adds a parameter with the given value.
     Parameter<T> register_parameter(std::string name, Array<T> value);
+    /// Adds a parameter that exists, which may belong to others as well.
+    void register_parameter(std::string name, const Parameter<T>& parameter);
     /// Adds a part and returns it.
     template <class M>
     M register_module(const std::string& name, M part) {

@@ -11,29 +11,41 @@
 namespace ebb {
 
 template <class T>
-RecurrentBase<T>::RecurrentBase(std::string type, std::string name, CellKind kind, std::size_t input_size,
-                                std::size_t hidden_size, bool bias, Granularity granularity, const std::string& suffix)
+RecurrentBase<T>::RecurrentBase(std::string type, std::string name, CellKind kind, const Sizes& sizes, Form form,
+                                const std::string& suffix)
     : Module<T>(std::move(type), std::move(name)),
       kind_(kind),
-      input_size_(input_size),
-      hidden_size_(hidden_size),
-      granularity_(granularity) {
-    if (input_size == 0)
+      sizes_(sizes),
+      granularity_(form.granularity),
+      activation_(std::move(form.activation)) {
+    if (sizes.input == 0)
         fail<ValueError>(fmt::format("{}: input_size is 0: expected at least 1", this->display_name()));
-    if (hidden_size == 0)
+    if (sizes.hidden == 0)
         fail<ValueError>(fmt::format("{}: hidden_size is 0: expected at least 1", this->display_name()));
-    const std::size_t rows = gate_count(kind) * hidden_size;
-    const T bound = T(1) / std::sqrt(static_cast<T>(hidden_size));
+    // A projection to H or more would be none: PyTorch refuses it as well.
+    if (sizes.projected >= sizes.hidden)
+        fail<ValueError>(fmt::format("{}: proj_size is {}, hidden_size is {}: expected a smaller one, or 0 for none",
+                                     this->display_name(), sizes.projected, sizes.hidden));
+    sizes_.state = sizes.projected != 0 ? sizes.projected : sizes.hidden;
+    const std::size_t H = sizes.hidden, rows = gate_count(kind) * H;
+    const T bound = T(1) / std::sqrt(static_cast<T>(H));
     const auto add = [&](const char* parameter, const Shape& shape) {
         return this->register_parameter(parameter + suffix, uniform<T>(shape, -bound, bound));
     };
-    weight_ih = add("weight_ih", {rows, input_size});
-    weight_hh = add("weight_hh", {rows, hidden_size});
-    if (bias) {
+    weight_ih = add("weight_ih", {rows, sizes.input});
+    weight_hh = add("weight_hh", {rows, sizes_.state});
+    if (form.bias) {
         bias_ih = add("bias_ih", {rows});
         bias_hh = add("bias_hh", {rows});
     }
+    if (sizes.projected != 0) weight_hr = add("weight_hr", {sizes.projected, H});
+    if (form.peepholes) weight_ch = add("weight_ch", {3, H});
     labels_.owner = new_step_owner();
+}
+
+template <class T>
+std::string RecurrentBase<T>::takes() const {
+    return fmt::format("{} is {}", weight_ih.name(), to_string(weight_ih.shape()));
 }
 
 template <class T>
@@ -54,23 +66,18 @@ RecurrentWeights<T> RecurrentBase<T>::weights_on(Tape<T>& tape) const {
         weights.bias_ih = tape.use(bias_ih);
         weights.bias_hh = tape.use(bias_hh);
     }
+    if (weight_hr.defined()) weights.weight_hr = tape.use(weight_hr);
+    if (weight_ch.defined()) weights.weight_ch = tape.use(weight_ch);
+    weights.activation = &activation_;
     return weights;
 }
 
 template <class T>
-void RecurrentBase<T>::check_width(const char* operand, const Variable<T>& x, std::size_t rank,
-                                   const char* expected) const {
-    if (x.shape().rank() != rank || x.shape().back() != input_size_)
-        fail<ShapeError>(fmt::format("{}: {} is {}, {} is {}: expected {} with {} as the last extent", this->type(),
-                                     operand, to_string(x.shape()), weight_ih.name(), to_string(weight_ih.shape()),
-                                     expected, input_size_));
-}
-
-template <class T>
 void RecurrentBase<T>::check_state(const char* operand, const Variable<T>& given, const Variable<T>& x,
-                                   const Shape& expected) const {
+                                   std::size_t width) const {
     if (!given.defined()) return;
     x.tape().check(this->type(), given);
+    const Shape expected{x.shape()[0], width};
     if (given.shape() != expected)
         fail<ShapeError>(fmt::format("{}: {} is {}, x is {}: expected {} to be {}", this->type(), operand,
                                      to_string(given.shape()), to_string(x.shape()), operand, to_string(expected)));
@@ -82,39 +89,36 @@ RecurrentResult<T> RecurrentBase<T>::run_step(const Variable<T>& x, Variable<T> 
     // A step that follows a step of the same cell counts on from it; any other is the first.
     if (h.defined() && h.node().step_owner == at.owner) at.first_time_step = h.time_step() + 1;
     const ErrorContext context(this->name(), this->type().c_str(), at.first_time_step);
-    check_width("x", x, 2, "[B, I]");
-    const Shape expected{x.shape()[0], hidden_size_};
+    if (x.shape().rank() != 2 || x.shape().back() != sizes_.input)
+        fail<ShapeError>(fmt::format("{}: x is {}, {}: expected [B, I] with {} as the last extent", this->type(),
+                                     to_string(x.shape()), takes(), sizes_.input));
     Tape<T>& tape = x.tape();
+    const std::size_t batch = x.shape()[0];
     const bool has_c = kind_ == CellKind::lstm;
-    check_state("h", h, x, expected);
-    if (has_c) check_state("c", c, x, expected);
-    if (!h.defined()) h = tape.zeros(expected);
-    if (has_c && !c.defined()) c = tape.zeros(expected);
+    check_state("h", h, x, sizes_.state);
+    if (has_c) check_state("c", c, x, sizes_.hidden);
+    if (!h.defined()) h = tape.zeros({batch, sizes_.state});
+    if (has_c && !c.defined()) c = tape.zeros({batch, sizes_.hidden});
     return recurrent_step(kind_, granularity_, x, h, c, weights_on(tape), at);
 }
 
 template <class T>
-RecurrentResult<T> RecurrentBase<T>::run_sequence(const Variable<T>& x, Variable<T> h, Variable<T> c) const {
-    const ErrorContext context(this->name(), this->type().c_str());
-    check_width("x", x, 3, "[T, B, I]");
-    if (x.shape()[0] == 0)
-        fail<ShapeError>(
-            fmt::format("{}: x is {}: T is 0, expected at least one time step", this->type(), to_string(x.shape())));
-    const std::size_t batch = x.shape()[1];
-    const Shape expected{1, batch, hidden_size_};
-    Tape<T>& tape = x.tape();
-    const bool zero_state = !h.defined() && !c.defined();
+CellOutput<T> RecurrentBase<T>::run_sequence(const CellInput<T>& input) const {
     const bool has_c = kind_ == CellKind::lstm;
-    check_state("h0", h, x, expected);
-    if (has_c) check_state("c0", c, x, expected);
-    const Shape of_step{batch, hidden_size_};
-    h = h.defined() ? reshape(h, of_step) : tape.zeros(of_step);
-    if (has_c) c = c.defined() ? reshape(c, of_step) : tape.zeros(of_step);
-    RecurrentResult<T> result =
-        recurrent_sequence(kind_, granularity_, x, h, c, zero_state, weights_on(tape), labels());
-    result.h = reshape(result.h, expected);
-    if (result.c.defined()) result.c = reshape(result.c, expected);
-    return result;
+    const RecurrentWeights<T> weights = weights_on(input.x.tape());
+    const SequenceLabels& labels = input.labels;
+    StepLabels at{labels.parts[0], has_c ? labels.parts[1] : Name(), labels.owner, input.first_time_step};
+    if (has_fused_step(kind_, granularity_, weights) && !input.reverse && input.x.shape().rank() == 3) {
+        const RecurrentResult<T> result =
+            recurrent_sequence(kind_, granularity_, input.x, input.before[0], has_c ? input.before[1] : Variable<T>(),
+                               input.zero_state, weights, at);
+        return {result.output, has_c ? std::vector{result.h, result.c} : std::vector{result.h}};
+    }
+    return run_steps<T>(input, [&](const Variable<T>& x, const std::vector<Variable<T>>& before) {
+        const RecurrentResult<T> result =
+            recurrent_step(kind_, granularity_, x, before[0], has_c ? before[1] : Variable<T>(), weights, at);
+        return has_c ? std::vector{result.h, result.c} : std::vector{result.h};
+    });
 }
 
 template class RecurrentBase<float>;

@@ -2,11 +2,20 @@
 
 namespace ebb {
 
+namespace {
+
+CellKind kind_of(Nonlinearity nonlinearity, bool own_activation) {
+    if (own_activation) return CellKind::rnn_activation;
+    return nonlinearity == Nonlinearity::tanh ? CellKind::rnn_tanh : CellKind::rnn_relu;
+}
+
+}  // namespace
+
 template <class T>
-RNNCell<T>::RNNCell(const Options& options)
-    : RecurrentBase<T>("RNNCell", options.name,
-                       options.nonlinearity == Nonlinearity::tanh ? CellKind::rnn_tanh : CellKind::rnn_relu,
-                       options.input_size, options.hidden_size, options.bias, options.granularity, "") {}
+RNNCell<T>::RNNCell(const Options& o, Activation<T> activation, const std::string& suffix)
+    : RecurrentBase<T>("RNNCell", o.name, kind_of(o.nonlinearity, activation != nullptr),
+                       {.input = o.input_size, .hidden = o.hidden_size},
+                       {.bias = o.bias, .granularity = o.granularity, .activation = std::move(activation)}, suffix) {}
 
 template <class T>
 Variable<T> RNNCell<T>::operator()(const Variable<T>& x, const Variable<T>& h) const {
@@ -14,9 +23,10 @@ Variable<T> RNNCell<T>::operator()(const Variable<T>& x, const Variable<T>& h) c
 }
 
 template <class T>
-LSTMCell<T>::LSTMCell(const Options& options)
-    : RecurrentBase<T>("LSTMCell", options.name, CellKind::lstm, options.input_size, options.hidden_size, options.bias,
-                       options.granularity, "") {}
+LSTMCell<T>::LSTMCell(const Options& o, const std::string& suffix)
+    : RecurrentBase<T>("LSTMCell", o.name, CellKind::lstm,
+                       {.input = o.input_size, .hidden = o.hidden_size, .projected = o.proj_size},
+                       {.bias = o.bias, .peepholes = o.peepholes, .granularity = o.granularity}, suffix) {}
 
 template <class T>
 LSTMState<T> LSTMCell<T>::operator()(const Variable<T>& x, const LSTMState<T>& state) const {
@@ -25,9 +35,10 @@ LSTMState<T> LSTMCell<T>::operator()(const Variable<T>& x, const LSTMState<T>& s
 }
 
 template <class T>
-GRUCell<T>::GRUCell(const Options& options)
-    : RecurrentBase<T>("GRUCell", options.name, CellKind::gru, options.input_size, options.hidden_size, options.bias,
-                       options.granularity, "") {}
+GRUCell<T>::GRUCell(const Options& o, const std::string& suffix)
+    : RecurrentBase<T>(
+          "GRUCell", o.name, o.reset_gate == ResetGate::after_product ? CellKind::gru : CellKind::gru_reset_before,
+          {.input = o.input_size, .hidden = o.hidden_size}, {.bias = o.bias, .granularity = o.granularity}, suffix) {}
 
 template <class T>
 Variable<T> GRUCell<T>::operator()(const Variable<T>& x, const Variable<T>& h) const {

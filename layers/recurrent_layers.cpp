@@ -1,41 +1,83 @@
 #include <ebb/layers/recurrent_layers.hpp>
 
 namespace ebb {
+namespace {
+
+template <class Options>
+RecurrentLayerOptions layer_options(const Options& o) {
+    return {.input_size = o.input_size,
+            .hidden_size = o.hidden_size,
+            .num_layers = o.num_layers,
+            .bidirectional = o.bidirectional,
+            .batch_first = o.batch_first,
+            .dropout = o.dropout,
+            .initial_state = o.initial_state,
+            .name = o.name};
+}
+
+template <class Layer>
+void take_weights(Layer& layer) {
+    const auto& cell = layer.cell();
+    layer.weight_ih = cell.weight_ih;
+    layer.weight_hh = cell.weight_hh;
+    layer.bias_ih = cell.bias_ih;
+    layer.bias_hh = cell.bias_hh;
+}
+
+}  // namespace
 
 template <class T>
-RNN<T>::RNN(const Options& options)
-    : RecurrentBase<T>("RNN", options.name,
-                       options.nonlinearity == Nonlinearity::tanh ? CellKind::rnn_tanh : CellKind::rnn_relu,
-                       options.input_size, options.hidden_size, options.bias, options.granularity, "_l0") {}
-
-template <class T>
-RNNOutput<T> RNN<T>::operator()(const Variable<T>& x, const Variable<T>& state) const {
-    const RecurrentResult<T> result = this->run_sequence(x, state, {});
-    return {result.output, result.h};
+RNN<T>::RNN(const Options& o, const Activation<T>& activation)
+    : Recurrent<RNNCell<T>>(typename Recurrent<RNNCell<T>>::InARow{}, "RNN", layer_options(o),
+                            [&](std::size_t input_size, const std::string& suffix) {
+                                return RNNCell<T>({.input_size = input_size,
+                                                   .hidden_size = o.hidden_size,
+                                                   .bias = o.bias,
+                                                   .nonlinearity = o.nonlinearity,
+                                                   .granularity = o.granularity,
+                                                   .name = o.name},
+                                                  activation, suffix);
+                            }) {
+    take_weights(*this);
 }
 
 template <class T>
-LSTM<T>::LSTM(const Options& options)
-    : RecurrentBase<T>("LSTM", options.name, CellKind::lstm, options.input_size, options.hidden_size, options.bias,
-                       options.granularity, "_l0") {}
-
-template <class T>
-LSTMOutput<T> LSTM<T>::operator()(const Variable<T>& x, const LSTMState<T>& state) const {
-    const RecurrentResult<T> result = this->run_sequence(x, state.h, state.c);
-    return {result.output, {result.h, result.c}};
+LSTM<T>::LSTM(const Options& o)
+    : Recurrent<LSTMCell<T>>(typename Recurrent<LSTMCell<T>>::InARow{}, "LSTM", layer_options(o),
+                             [&](std::size_t input_size, const std::string& suffix) {
+                                 return LSTMCell<T>({.input_size = input_size,
+                                                     .hidden_size = o.hidden_size,
+                                                     .bias = o.bias,
+                                                     .proj_size = o.proj_size,
+                                                     .peepholes = o.peepholes,
+                                                     .granularity = o.granularity,
+                                                     .name = o.name},
+                                                    suffix);
+                             }) {
+    take_weights(*this);
 }
 
 template <class T>
-GRU<T>::GRU(const Options& options)
-    : RecurrentBase<T>("GRU", options.name, CellKind::gru, options.input_size, options.hidden_size, options.bias,
-                       options.granularity, "_l0") {}
-
-template <class T>
-RNNOutput<T> GRU<T>::operator()(const Variable<T>& x, const Variable<T>& state) const {
-    const RecurrentResult<T> result = this->run_sequence(x, state, {});
-    return {result.output, result.h};
+GRU<T>::GRU(const Options& o)
+    : Recurrent<GRUCell<T>>(typename Recurrent<GRUCell<T>>::InARow{}, "GRU", layer_options(o),
+                            [&](std::size_t input_size, const std::string& suffix) {
+                                return GRUCell<T>({.input_size = input_size,
+                                                   .hidden_size = o.hidden_size,
+                                                   .bias = o.bias,
+                                                   .reset_gate = o.reset_gate,
+                                                   .granularity = o.granularity,
+                                                   .name = o.name},
+                                                  suffix);
+                            }) {
+    take_weights(*this);
 }
 
+template class Recurrent<RNNCell<float>>;
+template class Recurrent<RNNCell<double>>;
+template class Recurrent<LSTMCell<float>>;
+template class Recurrent<LSTMCell<double>>;
+template class Recurrent<GRUCell<float>>;
+template class Recurrent<GRUCell<double>>;
 template class RNN<float>;
 template class RNN<double>;
 template class LSTM<float>;

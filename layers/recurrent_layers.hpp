@@ -1,15 +1,22 @@
 #pragma once
-/// A recurrent cell over a whole sequence: the same steps as in recurrent_cells.hpp, with the input projections of all
+/// RNN, LSTM and GRU over whole sequences: the same steps as in recurrent_cells.hpp, with the input projections of all
 /// of them in one product. Every h_t is a node of its own, with its own gradient: nothing is hidden for speed.
 ///
-///     LSTM<double> lstm({.input_size = 10, .hidden_size = 20});
-///     auto [output, state] = lstm(x);        // x [T, B, I] -> output [T, B, H], state.h and state.c [1, B, H]
+///     LSTM<double> lstm({.input_size = 10, .hidden_size = 20, .num_layers = 2, .bidirectional = true});
+///     auto [output, state] = lstm(x);                              // x [T, B, 10] -> output [T, B, 40], states [4, B,
+///     20] auto [output, state] = lstm(x, state0, {.lengths = lengths});      // a padded batch
 ///
-/// Parameters have PyTorch's names: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0. Probes: "lstm.h", "lstm.c".
-/// An initial state is [1, B, H], as PyTorch's; left out, it is zeros.
-/// Errors: ValueError at construction for a size of 0; ShapeError for T = 0, or where x or a state does not fit.
+/// Layouts, gate order and names of parameters are PyTorch's: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, and
+/// for the others _l0_reverse, _l1, ... Probes: "lstm.h", "lstm.c"; of several layers "lstm.l0.h", of the reverse
+/// direction "lstm.reverse.h" or "lstm.l0.reverse.h", at the true time steps.
+///
+/// An initial state is [L D, B, H] with L layers in D directions, in PyTorch's order: layer by layer, forward before
+/// reverse. Left out, it is zeros, or what the layer has learned. The final state of one part of a sequence is the
+/// initial state of the next; its gradient flows back into the part before, unless it is detached (truncated BPTT).
+///
+/// Errors: those of `Recurrent` (recurrent.hpp).
 
-#include <ebb/layers/recurrent_base.hpp>
+#include <ebb/layers/recurrent.hpp>
 #include <ebb/layers/recurrent_cells.hpp>
 
 #include <string>
@@ -19,67 +26,94 @@ namespace ebb {
 struct RNNOptions {
     std::size_t input_size;
     std::size_t hidden_size;
+    std::size_t num_layers = 1;
     bool bias = true;
+    bool bidirectional = false;
+    bool batch_first = false;
+    double dropout = 0;
     Nonlinearity nonlinearity = Nonlinearity::tanh;
+    InitialState initial_state = InitialState::zeros;
     Granularity granularity = Granularity::fused;
     std::string name = "rnn";
 };
 
 template <class T>
-struct RNNOutput {
-    Variable<T> output;  ///< [T, B, H]: h_0, ..., h_{T-1}
-    Variable<T> state;   ///< [1, B, H]: h_{T-1}
-};
+using RNNOutput = RecurrentOutput<T, Variable<T>>;
 
-/// RNNCell over a sequence (torch.nn.RNN).
+/// RNNCell over sequences (torch.nn.RNN); as the cell, with any activation in the place of tanh.
 template <class T>
-class RNN : public RecurrentBase<T> {
+class RNN : public Recurrent<RNNCell<T>> {
   public:
     using Options = RNNOptions;
-    explicit RNN(const Options& options);
-    RNNOutput<T> operator()(const Variable<T>& x, const Variable<T>& state = {}) const;
+    explicit RNN(const Options& options, const Activation<T>& activation = {});
+    CellKind kind() const noexcept { return this->cell().kind(); }
+
+    // The weights of the first layer, forward; `cell(layer, reverse)` has those of the others.
+    Parameter<T> weight_ih, weight_hh, bias_ih, bias_hh;
 };
 
 struct LSTMOptions {
     std::size_t input_size;
     std::size_t hidden_size;
+    std::size_t num_layers = 1;
     bool bias = true;
+    bool bidirectional = false;
+    bool batch_first = false;
+    double dropout = 0;
+    std::size_t proj_size = 0;  ///< P: h is [L D, B, P], output [T, B, D P]
+    bool peepholes = false;
+    InitialState initial_state = InitialState::zeros;
     Granularity granularity = Granularity::fused;
     std::string name = "lstm";
 };
 
 template <class T>
-struct LSTMOutput {
-    Variable<T> output;  ///< [T, B, H]: h_0, ..., h_{T-1}
-    LSTMState<T> state;  ///< [1, B, H] each: h_{T-1} and c_{T-1}
-};
+using LSTMOutput = RecurrentOutput<T, LSTMState<T>>;
 
-/// LSTMCell over a sequence (torch.nn.LSTM).
+/// LSTMCell over sequences (torch.nn.LSTM).
 template <class T>
-class LSTM : public RecurrentBase<T> {
+class LSTM : public Recurrent<LSTMCell<T>> {
   public:
     using Options = LSTMOptions;
     explicit LSTM(const Options& options);
-    LSTMOutput<T> operator()(const Variable<T>& x, const LSTMState<T>& state = {}) const;
+    CellKind kind() const noexcept { return this->cell().kind(); }
+
+    // The weights of the first layer, forward; `cell(layer, reverse)` has those of the others.
+    Parameter<T> weight_ih, weight_hh, bias_ih, bias_hh;
 };
 
 struct GRUOptions {
     std::size_t input_size;
     std::size_t hidden_size;
+    std::size_t num_layers = 1;
     bool bias = true;
+    bool bidirectional = false;
+    bool batch_first = false;
+    double dropout = 0;
+    ResetGate reset_gate = ResetGate::after_product;
+    InitialState initial_state = InitialState::zeros;
     Granularity granularity = Granularity::fused;
     std::string name = "gru";
 };
 
-/// GRUCell over a sequence (torch.nn.GRU).
+/// GRUCell over sequences (torch.nn.GRU).
 template <class T>
-class GRU : public RecurrentBase<T> {
+class GRU : public Recurrent<GRUCell<T>> {
   public:
     using Options = GRUOptions;
     explicit GRU(const Options& options);
-    RNNOutput<T> operator()(const Variable<T>& x, const Variable<T>& state = {}) const;
+    CellKind kind() const noexcept { return this->cell().kind(); }
+
+    // The weights of the first layer, forward; `cell(layer, reverse)` has those of the others.
+    Parameter<T> weight_ih, weight_hh, bias_ih, bias_hh;
 };
 
+extern template class Recurrent<RNNCell<float>>;
+extern template class Recurrent<RNNCell<double>>;
+extern template class Recurrent<LSTMCell<float>>;
+extern template class Recurrent<LSTMCell<double>>;
+extern template class Recurrent<GRUCell<float>>;
+extern template class Recurrent<GRUCell<double>>;
 extern template class RNN<float>;
 extern template class RNN<double>;
 extern template class LSTM<float>;

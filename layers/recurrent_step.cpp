@@ -3,6 +3,7 @@
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/blas.hpp>
 #include <ebb/core/instruction_set.hpp>
+#include <ebb/layers/recurrent_elementary.hpp>
 #include <ebb/layers/recurrent_formulas.hpp>
 #include <ebb/layers/recurrent_kernels.hpp>
 #include <ebb/layers/recurrent_step.hpp>
@@ -16,45 +17,6 @@ namespace {
 
 /// The inputs of a step: these, then c (LSTM), then bias_ih and bias_hh (with bias).
 enum Input : std::size_t { input_x, input_weight_ih, input_weight_hh, input_h, first_optional_input };
-
-// ---- in elementary operations
-// -----------------------------------------------------------------------------------------
-
-template <class T>
-struct StepState {
-    Variable<T> h, c;
-    std::vector<std::pair<const char*, Variable<T>>> gates;
-};
-
-template <class T>
-StepState<T> elementary_step(CellKind kind, const Variable<T>& x, const Variable<T>& h, const Variable<T>& c,
-                             const RecurrentWeights<T>& w) {
-    const Variable<T> from_x = linear(x, w.weight_ih, w.bias_ih);
-    const Variable<T> from_h = linear(h, w.weight_hh, w.bias_hh);
-    const auto hidden = static_cast<std::ptrdiff_t>(h.shape()[1]);
-    const auto gate = [hidden](const Variable<T>& a, std::ptrdiff_t k) {
-        return slice(a, 1, k * hidden, (k + 1) * hidden);
-    };
-    switch (kind) {
-        case CellKind::rnn_tanh:
-            return {formulas::TanhStep::forward(from_x + from_h), {}, {}};
-        case CellKind::rnn_relu:
-            return {relu(from_x + from_h), {}, {}};
-        case CellKind::lstm: {
-            const Variable<T> a = from_x + from_h;
-            const auto [i, f, g, o, c_t, h_t] =
-                formulas::LSTMStep::forward(gate(a, 0), gate(a, 1), gate(a, 2), gate(a, 3), c);
-            return {h_t, c_t, {{"input_gate", i}, {"forget_gate", f}, {"cell_gate", g}, {"output_gate", o}}};
-        }
-        case CellKind::gru: {
-            const auto [r, z, n, h_t] =
-                formulas::GRUStep::forward(gate(from_x, 0), gate(from_x, 1), gate(from_x, 2), gate(from_h, 0),
-                                           gate(from_h, 1), gate(from_h, 2), h);
-            return {h_t, {}, {{"reset_gate", r}, {"update_gate", z}, {"new_gate", n}}};
-        }
-    }
-    return {};
-}
 
 template <class T>
 void set_step(Node<T>& node, const StepLabels& labels, std::size_t t) {
@@ -210,7 +172,7 @@ class RecurrentOperation final : public Operation<T> {
         Tape<T>& tape = pass.tape();
         const Step<T> step = pass.template saved<Step<T>>();
         const auto first = static_cast<NodeIndex>(tape.size());
-        StepState<T> state;
+        ElementaryStep<T> state;
         {
             const EnableGrad on;
             const Variable<T> x = pass.input(input_x);
@@ -552,8 +514,8 @@ RecurrentResult<T> fused(CellKind kind, const Variable<T>& x, bool whole, const 
 template <class T>
 RecurrentResult<T> recurrent_step(CellKind kind, Granularity granularity, const Variable<T>& x, const Variable<T>& h,
                                   const Variable<T>& c, const RecurrentWeights<T>& weights, const StepLabels& labels) {
-    if (granularity == Granularity::fused) return fused(kind, x, false, h, c, false, weights, labels);
-    const StepState<T> state = elementary_step(kind, x, h, c, weights);
+    if (has_fused_step(kind, granularity, weights)) return fused(kind, x, false, h, c, false, weights, labels);
+    const ElementaryStep<T> state = elementary_step(kind, x, h, c, weights);
     for (const auto& [name, gate] : state.gates) {
         gate.named(name);
         gate.node().intermediate = true;
@@ -568,7 +530,7 @@ template <class T>
 RecurrentResult<T> recurrent_sequence(CellKind kind, Granularity granularity, const Variable<T>& x,
                                       const Variable<T>& h, const Variable<T>& c, bool zero_state,
                                       const RecurrentWeights<T>& weights, const StepLabels& labels) {
-    if (granularity == Granularity::fused) return fused(kind, x, true, h, c, zero_state, weights, labels);
+    if (has_fused_step(kind, granularity, weights)) return fused(kind, x, true, h, c, zero_state, weights, labels);
     RecurrentResult<T> result{{}, h, c};
     std::vector<Variable<T>> states;
     StepLabels at = labels;

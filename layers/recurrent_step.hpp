@@ -6,15 +6,31 @@
 #include <ebb/autograd/variable.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 namespace ebb {
 
-enum class CellKind { rnn_tanh, rnn_relu, lstm, gru };
+enum class CellKind {
+    rnn_tanh,
+    rnn_relu,
+    rnn_activation,  ///< any function in the place of tanh
+    lstm,
+    gru,
+    gru_reset_before,  ///< the reset gate before the product
+};
 
 /// How many blocks of H rows the weights of a cell have: 1, 4 (i f g o), 3 (r z n).
 constexpr std::size_t gate_count(CellKind kind) noexcept {
-    return kind == CellKind::lstm ? 4 : kind == CellKind::gru ? 3 : 1;
+    switch (kind) {
+        case CellKind::lstm:
+            return 4;
+        case CellKind::gru:
+        case CellKind::gru_reset_before:
+            return 3;
+        default:
+            return 1;
+    }
 }
 
 /// How a step is recorded.
@@ -23,14 +39,28 @@ enum class Granularity {
     elementary,  ///< the textbook's graph: products, sums, slices, tanh, sigmoid. The same values and gradients.
 };
 
-/// The weights of one cell, on a tape. G is the number of gates.
+/// What stands in the place of tanh in a cell of kind `rnn_activation`.
+template <class T>
+using Activation = std::function<Variable<T>(const Variable<T>&)>;
+
+/// The weights of one cell, on a tape. G is the number of gates, P the width of h: H unless an LSTM projects it.
 template <class T>
 struct RecurrentWeights {
-    Variable<T> weight_ih;  ///< [G H, I]
-    Variable<T> weight_hh;  ///< [G H, H]
-    Variable<T> bias_ih;    ///< [G H], undefined without bias
-    Variable<T> bias_hh;    ///< [G H], undefined without bias
+    Variable<T> weight_ih;       ///< [G H, I]
+    Variable<T> weight_hh;       ///< [G H, P]
+    Variable<T> bias_ih;         ///< [G H], undefined without bias
+    Variable<T> bias_hh;         ///< [G H], undefined without bias
+    Variable<T> weight_hr = {};  ///< [P, H], of an LSTM with a projection: h_t = W_hr (o . tanh(c_t))
+    Variable<T> weight_ch = {};  ///< [3, H], of an LSTM with peepholes: from c to the gates i f o
+    const Activation<T>* activation = nullptr;
 };
+
+/// Whether one kernel computes the step; else it is recorded in elementary operations.
+template <class T>
+bool has_fused_step(CellKind kind, Granularity granularity, const RecurrentWeights<T>& weights) noexcept {
+    return granularity == Granularity::fused && kind != CellKind::rnn_activation &&
+           kind != CellKind::gru_reset_before && !weights.weight_hr.defined() && !weights.weight_ch.defined();
+}
 
 /// What the steps are called: the probes that `inspect` finds on the tape.
 struct StepLabels {

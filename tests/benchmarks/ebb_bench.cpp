@@ -158,7 +158,8 @@ class Work {
         return mse_loss(states(tape_.borrow(task_.x)), tape_.borrow(task_.y));
     }
     void step() {
-        used().zero_grad();
+        for (Parameter<float> parameter : {used().weight_ih, used().weight_hh, used().bias_ih, used().bias_hh})
+            parameter.zero_grad();
         tape_.backward(forward());
         bytes_ = tape_.bytes_used();
         if (!inspected_) return;
@@ -168,13 +169,13 @@ class Work {
     }
     /// What the tape held at the end of the last step, which is the most that it held in it.
     std::size_t bytes() const { return bytes_; }
-    const RecurrentBase<float>& module() { return used(); }
+    const RecurrentBase<float>& module() const { return used(); }
 
   private:
-    RecurrentBase<float>& used() {
-        if (task_.cell == "lstm") return layer_ ? static_cast<RecurrentBase<float>&>(lstm_) : lstm_cell_;
-        if (task_.cell == "gru") return layer_ ? static_cast<RecurrentBase<float>&>(gru_) : gru_cell_;
-        return layer_ ? static_cast<RecurrentBase<float>&>(rnn_) : rnn_cell_;
+    const RecurrentBase<float>& used() const {
+        if (task_.cell == "lstm") return layer_ ? lstm_.cell() : lstm_cell_;
+        if (task_.cell == "gru") return layer_ ? gru_.cell() : gru_cell_;
+        return layer_ ? rnn_.cell() : rnn_cell_;
     }
 
     Variable<float> states(const Variable<float>& x) {

@@ -37,6 +37,7 @@ class Case:
         self._topic = topic
         self._name = name
         self._variables = {}
+        self._flat = []
         # The seed is the name, so that a new case leaves the others as they are; RandomState, since its numbers are
         # the same in every version of numpy.
         self.random = np.random.RandomState(zlib.crc32(name.encode()))
@@ -67,6 +68,14 @@ class Case:
             self._add(name, parameter)
         return module
 
+    def flat_parameters(self, module, scale=0.5):
+        """As `parameters`, kept one after another in one array, `parameters`: for topics of many small cases."""
+        for parameter in module.parameters():
+            parameter.data = torch.tensor(scale * self.random.standard_normal(tuple(parameter.shape)))
+        self._flat = list(module.parameters())
+        self._add("parameters", torch.cat([parameter.flatten() for parameter in self._flat]))
+        return module
+
     def outputs(self, **outputs):
         """Ends the case: keeps the outputs, sends a cotangent into each, and keeps the variables' gradients."""
         cotangents = []
@@ -75,6 +84,10 @@ class Case:
             cotangents.append(cotangent)
             self._add(name, output)
             self._add("d" + name, cotangent)
-        gradients = torch.autograd.grad(list(outputs.values()), list(self._variables.values()), cotangents)
+        variables = list(self._variables.values()) + self._flat
+        gradients = torch.autograd.grad(list(outputs.values()), variables, cotangents)
         for name, gradient in zip(self._variables, gradients):
             self._add("d" + name, gradient)
+        if self._flat:
+            flat = gradients[len(self._variables) :]
+            self._add("dparameters", torch.cat([gradient.flatten() for gradient in flat]))

@@ -28,6 +28,15 @@ struct RecurrentOptions {
     bool bias = true;
     ebb::Granularity granularity = ebb::Granularity::fused;
     std::string name = {};
+    // Of layers.
+    std::size_t num_layers = 1;
+    bool bidirectional = false;
+    bool batch_first = false;
+    double dropout = 0;
+    std::size_t proj_size = 0;
+    bool peepholes = false;
+    ebb::ResetGate reset_gate = ebb::ResetGate::after_product;
+    ebb::InitialState initial_state = ebb::InitialState::zeros;
 
     bool has_cell_state() const { return kind == "lstm"; }
     ebb::Nonlinearity nonlinearity() const {
@@ -78,48 +87,72 @@ struct AnyCell {
 };
 
 template <class T>
-struct AnyLayer {
-    /// output [T, B, H], and the final states [1, B, H]
-    std::function<std::pair<ebb::Variable<T>, States<T>>(const ebb::Variable<T>& x, const States<T>& before)> run;
+class AnyLayer {
+  public:
     std::vector<std::pair<std::string, ebb::Parameter<T>>> parameters;
 
     explicit AnyLayer(const RecurrentOptions& o) {
         if (o.kind == "lstm") {
-            const ebb::LSTM<T> layer({.input_size = o.input_size,
-                                      .hidden_size = o.hidden_size,
-                                      .bias = o.bias,
-                                      .granularity = o.granularity,
-                                      .name = o.name});
-            parameters = layer.named_parameters();
-            run = [layer](const ebb::Variable<T>& x, const States<T>& before) {
-                const auto [output, state] = before.empty() ? layer(x) : layer(x, {before.at(0), before.at(1)});
+            auto options = layer_options<ebb::LSTMOptions>(o);
+            options.proj_size = o.proj_size;
+            options.peepholes = o.peepholes;
+            take(ebb::LSTM<T>(options), [](const auto& layer, const auto& x, const States<T>& before, const auto& how) {
+                const auto [output, state] =
+                    layer(x, before.empty() ? ebb::LSTMState<T>() : ebb::LSTMState<T>{before.at(0), before.at(1)}, how);
                 return std::pair{output, States<T>{state.h, state.c}};
-            };
-        } else if (o.kind == "gru") {
-            const ebb::GRU<T> layer({.input_size = o.input_size,
-                                     .hidden_size = o.hidden_size,
-                                     .bias = o.bias,
-                                     .granularity = o.granularity,
-                                     .name = o.name});
-            parameters = layer.named_parameters();
-            run = [layer](const ebb::Variable<T>& x, const States<T>& before) {
-                const auto [output, state] = before.empty() ? layer(x) : layer(x, before.at(0));
-                return std::pair{output, States<T>{state}};
-            };
+            });
+            return;
+        }
+        const auto run = [](const auto& layer, const auto& x, const States<T>& before, const auto& how) {
+            const auto [output, state] = layer(x, before.empty() ? ebb::Variable<T>() : before.at(0), how);
+            return std::pair{output, States<T>{state}};
+        };
+        if (o.kind == "gru") {
+            auto options = layer_options<ebb::GRUOptions>(o);
+            options.reset_gate = o.reset_gate;
+            take(ebb::GRU<T>(options), run);
         } else {
-            const ebb::RNN<T> layer({.input_size = o.input_size,
-                                     .hidden_size = o.hidden_size,
-                                     .bias = o.bias,
-                                     .nonlinearity = o.nonlinearity(),
-                                     .granularity = o.granularity,
-                                     .name = o.name});
-            parameters = layer.named_parameters();
-            run = [layer](const ebb::Variable<T>& x, const States<T>& before) {
-                const auto [output, state] = before.empty() ? layer(x) : layer(x, before.at(0));
-                return std::pair{output, States<T>{state}};
-            };
+            auto options = layer_options<ebb::RNNOptions>(o);
+            options.nonlinearity = o.nonlinearity();
+            take(ebb::RNN<T>(options), run);
         }
     }
+
+    /// output [T, B, D H], and the final states [L D, B, H]
+    std::pair<ebb::Variable<T>, States<T>> run(const ebb::Variable<T>& x, const States<T>& before,
+                                               const ebb::SequenceOptions& how = {}) const {
+        return run_(x, before, how);
+    }
+    /// Training mode or evaluation mode.
+    void train(bool on) const { train_(on); }
+
+  private:
+    template <class Options>
+    static Options layer_options(const RecurrentOptions& o) {
+        return {.input_size = o.input_size,
+                .hidden_size = o.hidden_size,
+                .num_layers = o.num_layers,
+                .bias = o.bias,
+                .bidirectional = o.bidirectional,
+                .batch_first = o.batch_first,
+                .dropout = o.dropout,
+                .initial_state = o.initial_state,
+                .granularity = o.granularity,
+                .name = o.name};
+    }
+    template <class Layer, class Run>
+    void take(Layer layer, Run run) {
+        parameters = layer.named_parameters();
+        run_ = [layer, run](const ebb::Variable<T>& x, const States<T>& before, const ebb::SequenceOptions& how) {
+            return run(layer, x, before, how);
+        };
+        train_ = [layer](bool on) mutable { layer.train(on); };
+    }
+
+    std::function<std::pair<ebb::Variable<T>, States<T>>(const ebb::Variable<T>&, const States<T>&,
+                                                         const ebb::SequenceOptions&)>
+        run_;
+    std::function<void(bool)> train_;
 };
 
 /// Uniform numbers in [-scale, scale): the same for float and double up to rounding.

@@ -101,7 +101,8 @@ void CharacterModel<T>::start_recurrent_weights(const Options& options, Generato
 
 template <class T>
 const ebb::RecurrentBase<T>& CharacterModel<T>::weights() const {
-    return std::visit([](const auto& recurrent) -> const ebb::RecurrentBase<T>& { return recurrent; }, recurrent_);
+    return std::visit([](const auto& recurrent) -> const ebb::RecurrentBase<T>& { return recurrent.cell(); },
+                      recurrent_);
 }
 
 template <class T>
