@@ -33,6 +33,7 @@
 #include <ebb/layers/linear.hpp>
 #include <ebb/layers/model_file.hpp>
 #include <ebb/layers/module.hpp>
+#include <ebb/layers/recurrent.hpp>
 #include <ebb/layers/recurrent_cells.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
 #include <ebb/layers/sequential.hpp>

@@ -12,10 +12,10 @@ CellKind kind_of(Nonlinearity nonlinearity, bool own_activation) {
 }  // namespace
 
 template <class T>
-RNNCell<T>::RNNCell(const Options& o, Activation<T> activation, const std::string& suffix)
+RNNCell<T>::RNNCell(const Options& o, const Activation<T>& activation, const std::string& suffix)
     : RecurrentBase<T>("RNNCell", o.name, kind_of(o.nonlinearity, activation != nullptr),
                        {.input = o.input_size, .hidden = o.hidden_size},
-                       {.bias = o.bias, .granularity = o.granularity, .activation = std::move(activation)}, suffix) {}
+                       {.bias = o.bias, .granularity = o.granularity, .activation = activation}, suffix) {}
 
 template <class T>
 Variable<T> RNNCell<T>::operator()(const Variable<T>& x, const Variable<T>& h) const {

@@ -39,7 +39,7 @@ class RNNCell : public RecurrentBase<T> {
   public:
     using Options = RNNCellOptions;
     /// `suffix` goes behind the names of the parameters, as in a layer: "_l0".
-    explicit RNNCell(const Options& options, Activation<T> activation = {}, const std::string& suffix = {});
+    explicit RNNCell(const Options& options, const Activation<T>& activation = {}, const std::string& suffix = {});
     Variable<T> operator()(const Variable<T>& x, const Variable<T>& h = {}) const;
 };
 
