@@ -3,12 +3,14 @@
 
 #include <ebb/autograd/grad_mode.hpp>
 #include <ebb/autograd/gradcheck.hpp>
+#include <ebb/autograd/jacobian.hpp>
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/print_tape.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/autograd/to_dot.hpp>
 #include <ebb/autograd/variable.hpp>
+#include <ebb/autograd/vjp_rows.hpp>
 #include <ebb/core/array.hpp>
 #include <ebb/core/decompositions.hpp>
 #include <ebb/core/error.hpp>

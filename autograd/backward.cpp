@@ -23,6 +23,25 @@ void add_to(const GradientTarget<T>& target, const T* share, std::size_t size) {
         for (std::size_t k = 0; k < size; ++k) target.data[k] += share[k];
 }
 
+/// dW = delta' x, or dW = x' delta where the weight stands on the right of its product.
+template <class T>
+void add_share(const typename Backward<T>::Share& s, const Shape& shape, T* gradient, bool assign) {
+    const std::size_t rows_of_weight = shape.rank() == 2 ? shape[0] : 1;
+    const std::size_t columns = shape.rank() == 0 ? 1 : shape.back();
+    const T beta = assign ? T(0) : T(1);
+    if (!s.x) {
+        if (assign) std::fill_n(gradient, columns, T(0));
+        for (std::size_t r = 0; r < s.rows; ++r)
+            for (std::size_t j = 0; j < columns; ++j) gradient[j] += s.delta[r * s.delta_stride + j];
+    } else if (s.transposed) {
+        gemm(Transpose::yes, Transpose::no, rows_of_weight, columns, s.rows, T(1), s.x, s.x_stride, s.delta,
+             s.delta_stride, beta, gradient, columns);
+    } else {
+        gemm(Transpose::yes, Transpose::no, rows_of_weight, columns, s.rows, T(1), s.delta, s.delta_stride, s.x,
+             s.x_stride, beta, gradient, columns);
+    }
+}
+
 template <class T>
 std::string described(const Node<T>& node, NodeIndex index) {
     return node.name.empty() ? fmt::format("node {}", index) : fmt::format("{} (node {})", node.name.text(), index);
@@ -94,9 +113,9 @@ void Backward<T>::split_to_inputs() const {
     for (std::size_t i = 0; i < node_.input_count; ++i) {
         Node<T>& input = input_node(i);
         const std::size_t size = input.shape.size();
-        if (give_away && !input.gradient && input.requires_grad)
+        if (give_away && !input.gradient && wants(i))
             input.gradient = dy + start;  // the pool takes a part back as a buffer of its own
-        else if (input.requires_grad)
+        else if (wants(i))
             add_to(target(i), dy + start, size);
         start += size;
     }
@@ -104,13 +123,15 @@ void Backward<T>::split_to_inputs() const {
 }
 
 template <class T>
-void Backward<T>::defer(const Node<T>& parameter, const Share& share) const {
+void Backward<T>::defer(Node<T>& parameter, const Share& share) const {
+    if (rows_) return add_share(share, parameter.shape, parameter.gradient, false);
     // A parameter's gradient is needed though nothing has flowed into the node itself: its turn must come.
     tape_.parameters_[parameter.parameter - 1].shares.push_back(share);
 }
 
 template <class T>
 void Backward<T>::keep_dy(std::size_t output) const {
+    if (rows_) return;
     Node<T>& node = tape_.node(index_ + static_cast<NodeIndex>(output));
     if (node.retains_gradient && node.gradient) {
         T* const kept = node.gradient;
@@ -145,7 +166,8 @@ void Operation<T>::backward(Backward<T>& pass) const {
         Vjp<T> on_variables(tape, pass.index(), dys);
         vjp(on_variables);
         for (const auto& share : on_variables.shares())
-            add_to(pass.target(share.input), tape.contiguous(share.value), share.value.size());
+            if (pass.wants(share.input))
+                add_to(pass.target(share.input), tape.contiguous(share.value), share.value.size());
     }
     tape.rewind(mark);
 }
@@ -238,9 +260,9 @@ void Tape<T>::forget_pass(NodeIndex root) {
 }
 
 template <class T>
-void Tape<T>::check_backward(std::string_view call, NodeIndex root) const {
+void Tape<T>::check_backward(std::string_view call, NodeIndex root, FreedNodes freed) const {
     // The walk costs a pass over the tape, so it is made only where something can be wrong.
-    bool suspicious = any_freed_;
+    bool suspicious = any_freed_ && freed == FreedNodes::refused;
     for (std::size_t k = 0; k < parameter_count_; ++k) {
         const typename Parameter<T>::State& state = *parameters_[k].state;
         suspicious |= parameters_[k].version != state.version;
@@ -251,7 +273,7 @@ void Tape<T>::check_backward(std::string_view call, NodeIndex root) const {
     if (!suspicious) return;
 
     for_each_reached(root, [&](NodeIndex index, const Node<T>& node) {
-        if (node.freed)
+        if (node.freed && freed == FreedNodes::refused)
             fail<TapeError>(
                 fmt::format("{}: {} was freed by an earlier backward pass: expected "
                             "BackwardOptions{{.retain_graph = true}} there, or the forward pass recorded again",
@@ -358,22 +380,9 @@ void Tape<T>::add_shares(ParameterUse& use, T* gradient, bool assign) {
     const Shape& shape = use.state->shape;
     const std::size_t rows_of_weight = shape.rank() == 2 ? shape[0] : 1;
     const std::size_t columns = shape.rank() == 0 ? 1 : shape.back();
-
     const auto product = [&](const Share& s) {
-        // dW = delta' x, or dW = x' delta where the weight stands on the right of its product.
-        const T beta = assign ? T(0) : T(1);
+        add_share(s, shape, gradient, assign);
         assign = false;
-        if (!s.x) {
-            if (beta == T(0)) std::fill_n(gradient, columns, T(0));
-            for (std::size_t r = 0; r < s.rows; ++r)
-                for (std::size_t j = 0; j < columns; ++j) gradient[j] += s.delta[r * s.delta_stride + j];
-        } else if (s.transposed) {
-            gemm(Transpose::yes, Transpose::no, rows_of_weight, columns, s.rows, T(1), s.x, s.x_stride, s.delta,
-                 s.delta_stride, beta, gradient, columns);
-        } else {
-            gemm(Transpose::yes, Transpose::no, rows_of_weight, columns, s.rows, T(1), s.delta, s.delta_stride, s.x,
-                 s.x_stride, beta, gradient, columns);
-        }
     };
 
     // Backward visits the steps from the last to the first; forwards, their memory ascends.
@@ -538,7 +547,7 @@ template std::vector<Variable<double>> grad(const Variable<double>&, std::vector
     template void Tape<T>::backward(const Variable<T>&, BackwardOptions);                                      \
     template void Tape<T>::backward_from(const Variable<T>&, const Array<T>&, BackwardOptions);                \
     template void Tape<T>::start_backward(const Variable<T>&, const T*, BackwardOptions);                      \
-    template void Tape<T>::check_backward(std::string_view, NodeIndex) const;                                  \
+    template void Tape<T>::check_backward(std::string_view, NodeIndex, FreedNodes) const;                      \
     template void Tape<T>::forget_pass(NodeIndex);                                                             \
     template void Tape<T>::run_backward(NodeIndex, const T*, bool);                                            \
     template void Tape<T>::backward_recorded(const Variable<T>&, const T*);                                    \

@@ -19,11 +19,55 @@ struct GradientTarget {
     bool assign;  ///< the first share: write `=` (the memory holds anything); else `+=`
 };
 
+template <class T>
+class RowSweep;
+
+/// K backward passes at one node at once, over raw memory (vjp_rows.hpp): what `Operation::backward_rows` reads and
+/// writes. The gradient of an array is [K, its shape]: K rows, one for each pass.
+template <class T>
+class BackwardRows {
+  public:
+    BackwardRows(RowSweep<T>& sweep, NodeIndex index, Node<T>& node) noexcept
+        : sweep_(sweep), index_(index), node_(node) {}
+
+    Tape<T>& tape() const noexcept;
+    std::size_t rows() const noexcept;  ///< K
+    const Node<T>& node() const noexcept { return node_; }
+    template <class S>
+    const S& saved() const noexcept {
+        return *static_cast<const S*>(node_.saved);
+    }
+
+    /// [K, output]; nullptr for an output that nothing flowed into.
+    const T* dy(std::size_t output = 0) const noexcept;
+    /// The same memory, for an operation that adds to it what one output gets through another. New memory is zeros.
+    T* dy_to_finish(std::size_t output) const;
+    const Node<T>& input(std::size_t i) const noexcept;
+    /// Whether a target lies behind input i. Only then may `target(i)` be asked for.
+    bool wants(std::size_t i) const noexcept;
+    /// Where to put the K shares of input i, [K, input]. Call once per share, and fill all of it.
+    GradientTarget<T> target(std::size_t i) const;
+    /// As `target`, zeroed where it is new. Always `+=`.
+    T* target_zeroed(std::size_t i) const;
+    /// Runs `Operation::backward` for one row after another: right for every operation.
+    void one_by_one() const;
+    /// Scratch from the gradient pool.
+    T* acquire(std::size_t size) const;
+    void release(T* memory, std::size_t size) const;
+
+  private:
+    RowSweep<T>& sweep_;
+    NodeIndex index_;
+    Node<T>& node_;
+};
+
 /// A backward pass at one node, over raw memory: what `Operation::backward` reads and writes.
 template <class T>
 class Backward {
   public:
-    Backward(Tape<T>& tape, NodeIndex index, Node<T>& node) noexcept : tape_(tape), index_(index), node_(node) {}
+    /// `rows`: the sweep that this pass is one row of, if it is.
+    Backward(Tape<T>& tape, NodeIndex index, Node<T>& node, const BackwardRows<T>* rows = nullptr) noexcept
+        : tape_(tape), index_(index), node_(node), rows_(rows) {}
 
     Tape<T>& tape() const noexcept { return tape_; }
     const Node<T>& node() const noexcept { return node_; }
@@ -40,7 +84,7 @@ class Backward {
     const Node<T>& output(std::size_t k) const noexcept;
     const Node<T>& input(std::size_t i) const noexcept;
     /// Whether the gradient of input i is asked for.
-    bool wants(std::size_t i) const noexcept { return input(i).requires_grad; }
+    bool wants(std::size_t i) const noexcept { return rows_ ? rows_->wants(i) : input(i).requires_grad; }
     /// Where to put the share of input i. Call once per share, and fill all of it.
     GradientTarget<T> target(std::size_t i) const;
     /// As `target`, for an operation that writes only a part: the memory is zeroed first where it is new. Always `+=`.
@@ -64,9 +108,11 @@ class Backward {
         std::int32_t first_time_step = -1;
         bool transposed = false;  ///< dW += x' delta: W stands on the right, y = x W
     };
+    /// Whether this pass is one row of `vjp_rows`. Then no memory may change hands.
+    bool is_row() const noexcept { return rows_ != nullptr; }
     bool is_parameter(std::size_t i) const noexcept { return input(i).parameter != 0; }
-    void defer(std::size_t i, const Share& share) const { defer(input(i), share); }
-    void defer(const Node<T>& parameter, const Share& share) const;
+    void defer(std::size_t i, const Share& share) const { defer(input_node(i), share); }
+    void defer(Node<T>& parameter, const Share& share) const;
     /// The gradient of output k stays where it is until the tape is cleared, since a deferred share points into it.
     void keep_dy(std::size_t output = 0) const;
     /// Scratch from the gradient pool.
@@ -78,6 +124,7 @@ class Backward {
     Tape<T>& tape_;
     NodeIndex index_;
     Node<T>& node_;
+    const BackwardRows<T>* rows_;
     mutable const T* passed_on_ = nullptr;  // dy, once its memory belongs to an input
 };
 
@@ -150,6 +197,14 @@ class Operation {
     /// The same over raw memory. By default it evaluates `vjp`; operations on the fast path have a kernel instead, and
     /// a test holds the two to each other.
     virtual void backward(Backward<T>& pass) const;
+
+    /// K passes at once (vjp_rows.hpp). By default one row after the other by `backward`; where K rows are but more
+    /// rows of a matrix product, one product is many times faster.
+    virtual void backward_rows(BackwardRows<T>& pass) const { pass.one_by_one(); }
+
+    /// Whether one of its outputs is made from another, as an LSTM's h_t from its c_t: then its backward adds to the
+    /// gradient of that other output, which is whole only after it.
+    virtual bool finishes_outputs() const noexcept { return false; }
 
   protected:
     Operation() = default;

@@ -28,6 +28,10 @@ struct BackwardOptions {
     bool retain_graph = false;
 };
 
+/// What a pass thinks of nodes that an earlier one has freed. Their values are there until `clear()`, so looking at
+/// derivatives can allow them; training cannot: a second pass is nearly always a mistake.
+enum class FreedNodes { refused, allowed };
+
 /// The record of a computation: a growing list of nodes, in the order in which they were computed, and the memory that
 /// holds their values and gradients. That order is a topological order, so backward is a loop from the last node to the
 /// first.
@@ -145,7 +149,7 @@ class Tape {
 
     /// Throws TapeError, naming `call`, where a backward pass from `root` would meet a freed node or a parameter that
     /// was written since it was recorded.
-    void check_backward(std::string_view call, NodeIndex root) const;
+    void check_backward(std::string_view call, NodeIndex root, FreedNodes freed = FreedNodes::refused) const;
 
     /// What each use of a parameter added to its gradient in the passes since the last `clear()`: dW += delta' x.
     using Share = typename Backward<T>::Share;

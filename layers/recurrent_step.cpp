@@ -205,6 +205,9 @@ class RecurrentOperation final : public Operation<T> {
             if (gradients[k].defined()) pass.accumulate(places[k], gradients[k]);
     }
 
+    /// h_t = o . tanh(c_t): what flows into h_t goes on to c_t.
+    bool finishes_outputs() const noexcept override { return is_lstm; }
+
     /// At the turn of a sequence's last step all that flows into its states from outside is there, for whatever uses a
     /// state was recorded after the sequence. So the steps before it are done at once, in one tight loop over time; at
     /// their own turns nothing is left to do.
@@ -241,6 +244,85 @@ class RecurrentOperation final : public Operation<T> {
                  first.input(input_weight_ih).value, I, target.assign ? T(0) : T(1), target.data, I);
             if (target.assign) std::fill(target.data + rows * I, target.data + s.steps * s.batch * I, T(0));
         }
+    }
+
+    /// The kernel for each of the K rows; the products over all of them at once, K B rows each.
+    void backward_rows(BackwardRows<T>& pass) const override {
+        const Step<T>& step = pass.template saved<Step<T>>();
+        const Sequence<T>& s = *step.sequence;
+        const std::size_t t = step.t, K = pass.rows();
+        const std::size_t B = s.batch, I = s.input_size, H = s.hidden, states = s.states(), gates = B * G * H;
+
+        T* const delta = pass.acquire(K * gates);
+        T* const hidden_delta = is_gru ? pass.acquire(K * gates) : delta;
+        T* const zeros = pass.dy(0) ? nullptr : pass.acquire(states);
+        if (zeros) std::fill_n(zeros, states, T(0));
+        T* const dc = is_lstm ? pass.dy_to_finish(1) : nullptr;
+        constexpr std::size_t around = is_lstm ? std::size_t{first_optional_input} : std::size_t{input_h};
+        constexpr bool flows_around = is_lstm || is_gru;
+        GradientTarget<T> before{nullptr, true};
+        T* scratch = nullptr;
+        if (flows_around && pass.wants(around))
+            before = pass.target(around);
+        else if (flows_around)
+            before.data = scratch = pass.acquire(K * states);
+
+        RecurrentBlock<T> block = block_of(s, kind, t, Rows{0, B});
+        block.assign = before.assign;
+        for (std::size_t k = 0; k < K; ++k) {
+            block.dh = zeros ? zeros : pass.dy(0) + k * states;
+            block.dc = is_lstm ? dc + k * states : nullptr;
+            block.delta = delta + k * gates;
+            block.hidden_delta = hidden_delta + k * gates;
+            block.d_before = flows_around ? before.data + k * states : nullptr;
+            backward_kernel<T>(kind)(block);
+        }
+
+        if (pass.wants(input_h)) {
+            const GradientTarget<T> target = pass.target(input_h);
+            gemm(Transpose::no, Transpose::no, K * B, H, G * H, T(1), hidden_delta, G * H,
+                 pass.input(input_weight_hh).value, H, target.assign ? T(0) : T(1), target.data, H);
+        }
+        if (pass.wants(input_x)) {
+            const T* const w = pass.input(input_weight_ih).value;
+            if (!s.whole) {
+                const GradientTarget<T> target = pass.target(input_x);
+                gemm(Transpose::no, Transpose::no, K * B, I, G * H, T(1), delta, G * H, w, I,
+                     target.assign ? T(0) : T(1), target.data, I);
+            } else {
+                T* const dx = pass.target_zeroed(input_x);
+                for (std::size_t k = 0; k < K; ++k)
+                    gemm(Transpose::no, Transpose::no, B, I, G * H, T(1), delta + k * gates, G * H, w, I, T(1),
+                         dx + (k * s.steps + t) * B * I, I);
+            }
+        }
+        const auto weight = [&](std::size_t i, const T* x, std::size_t columns, const T* d) {
+            if (!pass.wants(i)) return;
+            T* const dw = pass.target_zeroed(i);
+            for (std::size_t k = 0; k < K; ++k) {
+                T* const dw_k = dw + k * G * H * columns;
+                const T* const d_k = d + k * gates;
+                if (x) {
+                    gemm(Transpose::yes, Transpose::no, G * H, columns, B, T(1), d_k, G * H, x, columns, T(1), dw_k,
+                         columns);
+                    continue;
+                }
+                for (std::size_t b = 0; b < B; ++b)
+                    for (std::size_t j = 0; j < G * H; ++j) dw_k[j] += d_k[b * G * H + j];
+            }
+        };
+        weight(input_weight_ih, s.x + t * B * I, I, delta);
+        weight(input_weight_hh, s.h_before(t), H, hidden_delta);
+        if (s.has_bias) {
+            constexpr std::size_t bias = first_optional_input + (is_lstm ? 1 : 0);
+            weight(bias, nullptr, 1, delta);
+            weight(bias + 1, nullptr, 1, hidden_delta);
+        }
+
+        pass.release(delta, K * gates);
+        if (is_gru) pass.release(hidden_delta, K * gates);
+        if (zeros) pass.release(zeros, states);
+        if (scratch) pass.release(scratch, K * states);
     }
 
   private:

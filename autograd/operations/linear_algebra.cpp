@@ -158,16 +158,30 @@ class Matmul final : public Operation<T> {
         }
     }
 
+    /// da = dy b': of one matrix b, K times as many rows of one product.
+    void backward_rows(BackwardRows<T>& pass) const override {
+        Tape<T>& tape = pass.tape();
+        Node<T>& a = tape.node(tape.input(pass.node(), 0));
+        Node<T>& b = tape.node(tape.input(pass.node(), 1));
+        const Operand2<T> left = as_it_lies(tape, a), right = as_it_lies(tape, b);
+        if (pass.wants(1) || !is_flat(a.shape, left, b.shape)) return pass.one_by_one();
+        const Shape& shape = pass.node().shape;
+        const std::size_t n = shape.back(), k = a.shape.back();
+        const GradientTarget<T> target = pass.target(0);
+        gemm(Transpose::no, flipped(right.transposed), pass.rows() * rows_of(shape), k, n, T(1), pass.dy(), n,
+             right.data, right.stride, target.assign ? T(0) : T(1), target.data, k);
+    }
+
   private:
     /// x W and x W' of a parameter W wait for the weight's turn.
-    static bool defer(Backward<T>& pass, const Node<T>& b, typename Backward<T>::Share share) {
+    static bool defer(Backward<T>& pass, Node<T>& b, typename Backward<T>::Share share) {
         set_time<T>(share, pass.node());
         if (b.parameter) {
             share.transposed = true;
             pass.defer(b, share);
         } else if (b.transposed) {
-            const Node<T>& source = pass.tape().node(static_cast<const Transposed*>(b.saved)->source);
-            if (!source.parameter || b.retains_gradient) return false;
+            Node<T>& source = pass.tape().node(static_cast<const Transposed*>(b.saved)->source);
+            if (!source.parameter || b.retains_gradient || pass.is_row()) return false;
             pass.defer(source, share);
         } else {
             return false;
@@ -257,6 +271,16 @@ class LinearOperation final : public Operation<T> {
             }
         }
         if (deferred) pass.keep_dy();
+    }
+
+    /// dx = dy w, K times as many rows of one product.
+    void backward_rows(BackwardRows<T>& pass) const override {
+        if (pass.wants(1) || (pass.node().input_count == 3 && pass.wants(2))) return pass.one_by_one();
+        const Node<T>& w = pass.input(1);
+        const std::size_t n = w.shape[0], k = w.shape[1];
+        const GradientTarget<T> target = pass.target(0);
+        gemm(Transpose::no, Transpose::no, pass.rows() * rows_of(pass.node().shape), k, n, T(1), pass.dy(), n, w.value,
+             k, target.assign ? T(0) : T(1), target.data, k);
     }
 };
 
