@@ -58,8 +58,9 @@ GradientFlow<T> gradient_flow(const Tape<T>& tape);
 /// What each time step added to the gradient of a weight: dL/dW = sum_t x_t' delta_t, seen term by term.
 struct WeightContributions {
     std::string parameter;
-    std::vector<std::int32_t> time_step;  ///< ascending
-    std::vector<double> norm;             ///< ||x_t' delta_t||, the Frobenius norm
+    std::vector<std::int32_t>
+        time_step;             ///< ascending; one that is known to add nothing, from a state of zeros, may be missing
+    std::vector<double> norm;  ///< ||x_t' delta_t||, the Frobenius norm
 };
 
 /// The contributions in the backward passes since the last `tape.clear()`. Where a layer has run more than once, a time

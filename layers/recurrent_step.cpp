@@ -597,11 +597,15 @@ template <class T>
 RecurrentResult<T> recurrent_step(CellKind kind, Granularity granularity, const Variable<T>& x, const Variable<T>& h,
                                   const Variable<T>& c, const RecurrentWeights<T>& weights, const StepLabels& labels) {
     if (has_fused_step(kind, granularity, weights)) return fused(kind, x, false, h, c, false, weights, labels);
+    Tape<T>& tape = x.tape();
+    const auto first = static_cast<NodeIndex>(tape.size());
     const ElementaryStep<T> state = elementary_step(kind, x, h, c, weights);
+    // What comes of x alone belongs to this step too, and not to the one of another cell that x may come from.
+    for (NodeIndex index = first; index < tape.size(); ++index)
+        if (!tape.node(index).parameter) set_step(tape.node(index), labels, 0);
     for (const auto& [name, gate] : state.gates) {
         gate.named(name);
         gate.node().intermediate = true;
-        set_step(gate.node(), labels, 0);
     }
     label(state.h.node(), labels.h, labels, 0);
     if (state.c.defined()) label(state.c.node(), labels.c, labels, 0);

@@ -30,8 +30,10 @@ std::string first_nonfinite_value(const std::vector<Parameter<T>>& parameters) {
 template <class T>
 [[noreturn]] void fail_not_finite(const TrainingStep<T>& at) {
     const auto& parameters = at.optimizer.parameters();
+    // A NaN may have a sign, which means nothing.
+    const double loss = std::isnan(at.loss) ? std::abs(at.loss) : at.loss;
     std::string message = fmt::format("train: at step {} the loss is {} and the norm of the gradients {}", at.step,
-                                      at.loss, at.gradient_norm);
+                                      loss, std::abs(at.gradient_norm));
     const std::string value = first_nonfinite_value(parameters), gradient = first_nonfinite_gradient(parameters);
     if (!value.empty())
         message += fmt::format(": a parameter holds {}", value);

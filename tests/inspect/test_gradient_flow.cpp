@@ -94,7 +94,8 @@ TEST_CASE_TEMPLATE("norms hold at every scale", T, float, double) {
                                    flow["rnn.h"].value_norm.at(0)};
     };
     // Few sequences and a large weight go by way of x x' and dy dy', many and a small one by x' dy.
-    for (const auto& [B, inputs, outputs] : {std::array<std::size_t, 3>{2, 9, 10}, {20, 3, 4}}) {
+    for (const auto& sizes : {std::array<std::size_t, 3>{2, 9, 10}, {20, 3, 4}}) {
+        const std::size_t B = sizes[0], inputs = sizes[1], outputs = sizes[2];
         const std::vector<double> at_1 = norms(B, inputs, outputs, 0, 0);
         for (const int x : {-far, 0, far})
             for (const int dy : {-far, 0, far}) {

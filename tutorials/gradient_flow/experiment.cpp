@@ -8,6 +8,7 @@
 #include <exception>
 #include <limits>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include <fmt/format.h>
@@ -48,9 +49,9 @@ CellResult run_cell(Cell cell, const Shared& shared, ebb::ProgressBar& bar, std:
             steps_done, bits_per_character(model, shared.training), bits_per_character(model, shared.held_out), {}};
         if (!std::isfinite(stop.held_out_bits))
             ebb::fail<ebb::ValueError>(
-                fmt::format("gradient_flow: {}: after step {} the loss is {}: expected a finite number: a smaller "
-                            "--learning-rate or --clip keeps the weights in bounds",
-                            title_of(cell), steps_done, stop.held_out_bits));
+                fmt::format("after step {} the loss is {}: expected a finite number: a smaller --learning-rate or "
+                            "--clip keeps the weights in bounds",
+                            steps_done, std::abs(stop.held_out_bits)));
         measured.copy_weights(model);
         stop.flow = measure(measured, shared.measured);
         result.stops.push_back(std::move(stop));
@@ -76,8 +77,13 @@ void run(Work& work, Shared& shared) {
         work.result = shared.options.precision == Precision::float32
                           ? run_cell<float>(work.cell, shared, work.bar, steps_done)
                           : run_cell<double>(work.cell, shared, work.bar, steps_done);
+    } catch (const ebb::ValueError& error) {
+        const std::string message = fmt::format("gradient_flow: {}: {}", title_of(work.cell), error.what());
+        work.error = std::make_exception_ptr(ebb::ValueError(message));
     } catch (...) {
         work.error = std::current_exception();
+    }
+    if (work.error) {
         work.failed_at = steps_done;
         std::size_t first = shared.failed_at.load();
         while (steps_done < first && !shared.failed_at.compare_exchange_weak(first, steps_done)) {

@@ -43,8 +43,8 @@ std::vector<std::size_t> stops_of(std::size_t steps);
 
 /// One thread for each cell, at most `options.threads` at a time, each with its own tapes and random numbers: the
 /// result is the same for any number of threads. What is measured is measured in double on a copy of the weights, and
-/// changes nothing in the training. Throws what `check`, `check_length` and `train_model` throw: of several failures
-/// the one at the earliest step.
+/// changes nothing in the training. Throws what `check`, `check_length` and `train_model` throw, the last with the name
+/// of the cell: of several failures the one at the earliest step.
 Experiment run_experiment(const Options& options, const Corpus& corpus, const ebb::Progress& progress);
 
 }  // namespace lab

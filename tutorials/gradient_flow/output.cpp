@@ -58,7 +58,7 @@ std::string steps_text(double steps) {
 std::string half_life(const std::optional<Decay>& decay) {
     if (!decay) return "-";
     const std::string steps = steps_text(decay->half_life());
-    return decay->falls() ? steps : "x2 in " + steps;
+    return decay->falls() ? steps : "2x " + steps;
 }
 
 std::string factor_text(const std::vector<double>& norms) {
@@ -77,32 +77,32 @@ std::string summary_text(const Experiment& experiment) {
     std::string text = fmt::format(
         "Loss, in bits per character. Knowing nothing costs {:.2f}, knowing how often each\n"
         "character occurs {:.2f}.\n"
-        "||dL/dh||, the norm of the gradient d steps before the last of {} characters, of\n"
-        "the loss at that character alone. Measured in double, L the mean over {} held-out\n"
-        "sequence{}.\n\n",
+        "||dL/dh||, the norm of the gradient d steps before the last of {} characters,\n"
+        "of the loss at that character alone. Measured in double, L the mean over {}\n"
+        "held-out sequence{}.\n\n",
         uniform_bits(experiment.corpus), frequency_bits(experiment.corpus), experiment.options.length,
         experiment.measured_sequences, experiment.measured_sequences == 1 ? "" : "s");
-    text += fmt::format("{:<27} {:^13} {:^32} {:>7}\n", "", "loss on text", "||dL/dh|| at distance", "half-");
-    text += fmt::format("{:<4} {:>11}  {:<9} {:>7}{:>6} {:>8}{:>8}{:>8}{:>8} {:>7}\n", "cell", "parameters", "weights",
+    text += fmt::format("{:<26} {:^13} {:^32}{:>7}\n", "", "loss on text", "||dL/dh|| at distance", "half-");
+    text += fmt::format("{:<4} {:>10}  {:<9} {:>7}{:>6}{:>8}{:>8}{:>8}{:>8}{:>7}\n", "cell", "parameters", "weights",
                         "trained", "other", "d = 1", "10", "50", "100", "life");
     for (const CellResult& result : experiment.cells)
         each_row(result, [&](const Stop& stop, const char* cell, const char* weights) {
             text +=
-                fmt::format("{:<4} {:>11}  {:<9} {:>7.2f}{:>6.2f} ", cell, *cell ? whole(result.parameter_count) : "",
+                fmt::format("{:<4} {:>10}  {:<9} {:>7.2f}{:>6.2f}", cell, *cell ? whole(result.parameter_count) : "",
                             weights, stop.training_bits, stop.held_out_bits);
             for (const std::size_t d : shown_distances)
                 text += fmt::format("{:>8}", d < stop.flow.hidden.size() ? norm_text(stop.flow.hidden[d]) : "-");
-            text += fmt::format(" {:>7}\n", half_life(fit_decay(stop.flow.hidden)));
+            text += fmt::format("{:>7}\n", half_life(fit_decay(stop.flow.hidden)));
         });
     text += fmt::format(
         "\nHalf-life, in steps: ln 2 / rate of decay, by the straight line that fits\n"
-        "ln ||dL/dh|| best over d = {}. \"x2 in N\": it grows, and doubles in N steps.\n",
+        "ln ||dL/dh|| best over d = {}. \"2x N\": it grows, and doubles in N steps.\n",
         fit_range(experiment));
     return text;
 }
 
 std::string decay_text(const Experiment& experiment) {
-    std::string text = "The factor by which the gradient changes on a step back, beside what theory says of it\n";
+    std::string text = "The factor by which the gradient changes on a step back, beside what theory says\n";
     bool gated = false;
     for (const CellResult& result : experiment.cells) {
         if (result.cell != Cell::tanh) {
@@ -132,10 +132,11 @@ std::string decay_text(const Experiment& experiment) {
                                 factor_text(stop.flow.gates_alone), stop.flow.mean_gate, stop.flow.geometric_gate);
             });
     text +=
-        "  On the state's direct way each step multiplies the gradient by a gate: the forget\n"
-        "  gate of an LSTM, the update gate of a GRU. \"Gates alone\" follows that way unit by\n"
-        "  unit; the units whose gates are most open outlast the mean. The rest of what is\n"
-        "  measured has gone through W_hh, which may add to it or cancel some.\n";
+        "  On the state's direct way each step multiplies the gradient by a gate: the\n"
+        "  forget gate of an LSTM, the update gate of a GRU. \"Gates alone\" follows that\n"
+        "  way unit by unit; the units whose gates are most open outlast the mean. The\n"
+        "  rest of what is measured has gone through W_hh, which may add to it or cancel\n"
+        "  some.\n";
     return text;
 }
 
@@ -162,9 +163,22 @@ std::string order_text(const Experiment& experiment) {
     if (!reach.empty()) text += fmt::format(", the gradient reaches farthest in\n  {},\nand", in_order(reach));
     text += fmt::format(" the loss on text that was not trained on is lowest in\n  {}.\n", in_order(loss));
     text +=
-        "This is one run with one seed: initialisation, sizes, text and seed can all change\n"
-        "the order. Repeat before you conclude.\n";
+        "This is one run with one seed: initialisation, sizes, text and seed can all\n"
+        "change the order. Repeat before you conclude.\n";
     return text;
+}
+
+/// The figures and data that the run before this one has left in the folder, as its options.json lists them.
+std::set<std::string> files_of_earlier_run(const fs::path& folder) {
+    std::set<std::string> files;
+    const std::string path = (folder / "options.json").string();
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) return files;
+    const nlohmann::json json = nlohmann::json::parse(ebb::read_file(path), nullptr, false);
+    if (!json.is_object() || !json.contains("files") || !json["files"].is_array()) return files;
+    for (const nlohmann::json& file : json["files"])
+        if (file.is_string()) files.insert(file.get<std::string>());
+    return files;
 }
 
 [[noreturn]] void no_folder(const std::string& folder, const std::error_code& error) {
@@ -206,7 +220,7 @@ void prepare_folder(const std::string& folder) {
     }
 }
 
-std::string options_json(const Experiment& experiment) {
+std::string options_json(const Experiment& experiment, const std::vector<std::string>& files) {
     using json = nlohmann::ordered_json;
     const Options& options = experiment.options;
     const auto optional = [](const std::optional<double>& value) { return value ? json(*value) : json(nullptr); };
@@ -236,19 +250,29 @@ std::string options_json(const Experiment& experiment) {
                         {"characters", experiment.corpus.text.size()},
                         {"alphabet", experiment.corpus.alphabet.size()},
                         {"training_characters", experiment.corpus.training_size},
-                        {"fnv1a_64", fmt::format("{:016x}", experiment.corpus.hash)}}}};
+                        {"fnv1a_64", fmt::format("{:016x}", experiment.corpus.hash)}}},
+                      {"files", files}};
     return result.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 std::string save_results(const Experiment& experiment) {
     const fs::path folder = experiment.options.out;
     prepare_folder(experiment.options.out);
+    const std::set<std::string> earlier = files_of_earlier_run(folder);
     const ebb::inspect::Report report = make_report(experiment);
     const std::string path = (folder / "report.html").string();
     report.save(path);
-    report.save_svg((folder / "figures").string());
-    report.save_data((folder / "data").string());
-    ebb::write_file_atomically((folder / "options.json").string(), options_json(experiment));
+    std::vector<std::string> files;
+    for (const auto& saved :
+         {report.save_svg((folder / "figures").string()), report.save_data((folder / "data").string())})
+        for (const std::string& file : saved) files.push_back(fs::path(file).lexically_relative(folder).string());
+    ebb::write_file_atomically((folder / "options.json").string(), options_json(experiment, files));
+    for (const std::string& file : earlier) {
+        const fs::path relative = fs::path(file).lexically_normal();
+        const bool ours = relative.parent_path() == "figures" || relative.parent_path() == "data";
+        std::error_code ignored;
+        if (ours && std::find(files.begin(), files.end(), file) == files.end()) fs::remove(folder / relative, ignored);
+    }
     return path;
 }
 

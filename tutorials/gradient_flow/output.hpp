@@ -4,6 +4,7 @@
 #include <ebb/inspect/terminal.hpp>
 
 #include <string>
+#include <vector>
 
 #include "gradient_flow/experiment.hpp"
 
@@ -18,11 +19,12 @@ std::string results_text(const Experiment& experiment, const ebb::inspect::Termi
 /// Makes the folder, so that a bad --out is refused before the work and not after it. Throws ebb::FileError.
 void prepare_folder(const std::string& folder);
 
-/// Writes report.html, figures/*.svg, data/*.csv and *.json, and options.json, each atomically; the figures and data of
-/// an earlier run of this program in the same folder go. Gives the path of the report. Throws ebb::FileError.
+/// Writes report.html, figures/*.svg, data/*.csv and *.json, and options.json, each atomically; the figures and data
+/// that only an earlier run in the same folder has made, as its options.json lists them, go. Gives the path of the
+/// report. Throws ebb::FileError.
 std::string save_results(const Experiment& experiment);
 
-/// options.json: what is needed to repeat the run.
-std::string options_json(const Experiment& experiment);
+/// options.json: what is needed to repeat the run, and the figures and data that it has made.
+std::string options_json(const Experiment& experiment, const std::vector<std::string>& files);
 
 }  // namespace lab

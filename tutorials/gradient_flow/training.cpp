@@ -80,15 +80,11 @@ void train_model(const CharacterModel<T>& model, const Options& options, const C
             after_step(step);
             now.stop = step.stop;
         };
-    try {
-        ebb::train(adam, training, [&](ebb::Tape<T>&, std::int64_t) {
-            for (std::size_t b = 0; b < options.batch; ++b)
-                put_sequence(corpus, generator.integer(corpus.training_size - options.length), b, batch);
-            return ebb::cross_entropy(model.every_logits(batch.characters), batch.next);
-        });
-    } catch (const ebb::ValueError& error) {
-        throw ebb::ValueError(fmt::format("gradient_flow: {}: {}", title_of(model.cell()), error.what()));
-    }
+    ebb::train(adam, training, [&](ebb::Tape<T>&, std::int64_t) {
+        for (std::size_t b = 0; b < options.batch; ++b)
+            put_sequence(corpus, generator.integer(corpus.training_size - options.length), b, batch);
+        return ebb::cross_entropy(model.every_logits(batch.characters), batch.next);
+    });
 }
 
 template double bits_per_character(const CharacterModel<float>&, const Sequences&);

@@ -37,8 +37,8 @@ struct Step {
 };
 
 /// Trains the model by Adam on random sequences of the training text, which are the same in every call with the same
-/// seed and sizes, whatever the cell. Throws ebb::ValueError, naming the cell and the step, where the loss or a
-/// gradient becomes NaN or infinite.
+/// seed and sizes, whatever the cell. Throws ebb::ValueError, naming the step, where the loss or a gradient becomes NaN
+/// or infinite.
 template <class T>
 void train_model(const CharacterModel<T>& model, const Options& options, const Corpus& corpus,
                  const std::function<void(Step&)>& after_step = {});

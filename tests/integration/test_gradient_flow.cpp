@@ -1,0 +1,273 @@
+/// What `inspect` reads off a tape that real cells have recorded, against difference quotients of the cells' equations.
+
+#include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/tape.hpp>
+#include <ebb/inspect/gradient_flow.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "integration/slow_recurrent.hpp"
+#include "layers/recurrent_kinds.hpp"
+#include <doctest/doctest.h>
+
+using namespace ebb;
+
+namespace {
+
+constexpr std::size_t T = 5, B = 2, I = 3, H = 4;
+constexpr double seen_zero = 1e-9;  // what a difference quotient makes of 0
+
+slow::Vector vector_of(const Array<double>& a) {
+    return {a.begin(), a.end()};
+}
+
+slow::Matrix matrix_of(const Array<double>& a) {  // [rows, columns]
+    slow::Matrix result;
+    for (std::size_t r = 0; r < a.shape(0); ++r)
+        result.emplace_back(a.data() + r * a.shape(1), a.data() + (r + 1) * a.shape(1));
+    return result;
+}
+
+slow::Sequence sequence_of(const Array<double>& a) {  // [T, B, features]
+    slow::Sequence result;
+    for (std::size_t t = 0; t < a.shape(0); ++t) {
+        slow::Matrix step;
+        for (std::size_t b = 0; b < a.shape(1); ++b) {
+            const double* const row = a.data() + (t * a.shape(1) + b) * a.shape(2);
+            step.emplace_back(row, row + a.shape(2));
+        }
+        result.push_back(step);
+    }
+    return result;
+}
+
+/// One network with the loss L = sum_t <r_t, h_t> + <s, c_T>: on a tape, and as its equations stand.
+struct Network {
+    std::string kind;
+    std::vector<std::pair<std::string, Parameter<double>>> parameters = {};
+    Array<double> x = random_array({T, B, I}, 1);
+    Array<double> r = random_array({T, B, H}, 2);
+    Array<double> s = random_array({1, B, H}, 3);
+
+    bool has_c() const { return kind == "lstm"; }
+
+    /// Records it and goes backward.
+    void record(Tape<double>& tape, bool by_layer, Granularity granularity) {
+        const RecurrentOptions options{
+            .kind = kind, .input_size = I, .hidden_size = H, .granularity = granularity, .name = "net"};
+        Variable<double> output, last_c;
+        if (by_layer) {
+            const AnyLayer<double> layer(options);
+            parameters = layer.parameters;
+            randomize(parameters);
+            const auto [every, states] = layer.run(tape.constant(x), {});
+            output = every;
+            if (has_c()) last_c = states.at(1);
+        } else {
+            const AnyCell<double> cell(options);
+            parameters = cell.parameters;
+            randomize(parameters);
+            States<double> states(has_c() ? 2 : 1, tape.zeros({B, H}));
+            std::vector<Variable<double>> hs;
+            for (std::size_t t = 0; t < T; ++t) {
+                states = cell.step(select(tape.constant(x), 0, static_cast<std::ptrdiff_t>(t)), states);
+                hs.push_back(states[0]);
+            }
+            output = stack(hs);
+            if (has_c()) last_c = unsqueeze(states[1], 0);
+        }
+        auto loss = projected(output, r);
+        if (has_c()) loss = loss + projected(last_c, s);
+        tape.backward(loss);
+    }
+
+    const Parameter<double>& parameter(const std::string& name) const {
+        for (const auto& [full_name, parameter] : parameters)
+            if (full_name.substr(0, full_name.find("_l0")) == name) return parameter;
+        throw std::runtime_error("no parameter " + name);
+    }
+
+    slow::States slowly(const slow::Nudge& nudge = {}) const {
+        const slow::Weights weights{matrix_of(parameter("weight_ih").value()),
+                                    matrix_of(parameter("weight_hh").value()), vector_of(parameter("bias_ih").value()),
+                                    vector_of(parameter("bias_hh").value())};
+        return slow::run(kind, weights, sequence_of(x), nudge);
+    }
+
+    double loss(const slow::Nudge& nudge) const {
+        const slow::States states = slowly(nudge);
+        double sum = 0;
+        for (std::size_t t = 0; t < T; ++t)
+            for (std::size_t b = 0; b < B; ++b)
+                for (std::size_t j = 0; j < H; ++j) {
+                    sum += r(t, b, j) * states.h[t][b][j];
+                    if (has_c() && t == T - 1) sum += s(0, b, j) * states.c[t][b][j];
+                }
+        return sum;
+    }
+};
+
+double norm(const slow::Matrix& a) {
+    double squares = 0;
+    for (const slow::Vector& row : a)
+        for (const double element : row) squares += element * element;
+    return std::sqrt(squares);
+}
+
+/// The fraction of elements that `holds` is true of.
+template <class Holds>
+double fraction(const slow::Matrix& a, Holds holds) {
+    double count = 0, all = 0;
+    for (const slow::Vector& row : a)
+        for (const double element : row) {
+            count += holds(element);
+            ++all;
+        }
+    return count / all;
+}
+
+template <class Test>
+void for_each_network(Test test) {
+    for (const std::string kind : recurrent_kinds)
+        for (const bool by_layer : {true, false})
+            for (const Granularity granularity : {Granularity::fused, Granularity::elementary}) {
+                CAPTURE(kind);
+                CAPTURE(by_layer);
+                CAPTURE(granularity == Granularity::fused);
+                Tape<double> tape;
+                Network network{.kind = kind};
+                network.record(tape, by_layer, granularity);
+                test(network, tape);
+            }
+}
+
+const std::vector<std::int32_t> time_steps{0, 1, 2, 3, 4};
+
+}  // namespace
+
+TEST_CASE("||dL/dh_t|| and ||dL/dc_t|| are those of difference quotients") {
+    for_each_network([](const Network& network, const Tape<double>& tape) {
+        const auto flow = inspect::gradient_flow(tape);
+        const slow::States states = network.slowly();
+        REQUIRE(flow.states().size() == (network.has_c() ? 2 : 1));
+        for (const char* name : {"h", "c"}) {
+            if (*name == 'c' && !network.has_c()) continue;
+            CAPTURE(name);
+            const inspect::StateFlow& state = flow[std::string("net.") + name];
+            const slow::Sequence& values = *name == 'c' ? states.c : states.h;
+            REQUIRE(state.time_step == time_steps);
+            for (std::size_t t = 0; t < T; ++t) {
+                CAPTURE(t);
+                const double expected =
+                    slow::gradient_norm([&](const slow::Nudge& nudge) { return network.loss(nudge); },
+                                        {.of = *name == 'c' ? slow::Nudge::Of::c : slow::Nudge::Of::h, .t = t}, B, H);
+                CHECK(expected > 0.1);
+                CHECK(state.grad_norm[t] == doctest::Approx(expected).epsilon(1e-8));
+                CHECK(state.value_norm[t] == doctest::Approx(norm(values[t])).epsilon(1e-13));
+                CHECK(state.saturation[t] == fraction(values[t], [](double v) { return std::abs(v) > 0.9; }));
+            }
+        }
+    });
+}
+
+TEST_CASE("what a step adds to a weight's gradient is the slope of the loss over that weight in that step alone") {
+    for_each_network([](const Network& network, const Tape<double>& tape) {
+        using Of = slow::Nudge::Of;
+        const std::pair<std::string, Of> kinds[] = {{"weight_ih", Of::weight_ih},
+                                                    {"weight_hh", Of::weight_hh},
+                                                    {"bias_ih", Of::bias_ih},
+                                                    {"bias_hh", Of::bias_hh}};
+        for (const auto& kind : kinds) {
+            const std::string& name = kind.first;
+            const Of of = kind.second;
+            CAPTURE(name);
+            const Parameter<double>& parameter = network.parameter(name);
+            const auto contributions = inspect::weight_contributions(tape, parameter);
+            CHECK(contributions.parameter == parameter.name());
+            const std::size_t rows = parameter.shape()[0],
+                              columns = parameter.shape().rank() > 1 ? parameter.shape()[1] : 1;
+            std::vector<double> norms(T, 0);  // a step that is known to add nothing need not be in the list
+            for (std::size_t k = 0; k < contributions.time_step.size(); ++k)
+                norms.at(static_cast<std::size_t>(contributions.time_step[k])) = contributions.norm[k];
+            for (std::size_t t = 0; t < T; ++t) {
+                CAPTURE(t);
+                const double expected = slow::gradient_norm(
+                    [&](const slow::Nudge& nudge) { return network.loss(nudge); }, {.of = of, .t = t}, rows, columns);
+                // The first step has no state before it: W_hh adds nothing.
+                CHECK((expected > 0.01) == (t > 0 || of != Of::weight_hh));
+                CHECK(std::abs(norms[t] - expected) <= 1e-8 * expected + seen_zero);
+            }
+        }
+    });
+}
+
+TEST_CASE("gates are those of the equations, averaged") {
+    for_each_network([](const Network& network, const Tape<double>& tape) {
+        const auto flow = inspect::gradient_flow(tape);
+        const slow::States states = network.slowly();
+        REQUIRE(flow.gates().size() == states.gates.size());
+        for (const auto& named : states.gates) {
+            const std::string& name = named.first;
+            const slow::Sequence& values = named.second;
+            CAPTURE(name);
+            const inspect::GateFlow& gate = flow.gate("net." + name);
+            REQUIRE(gate.time_step == time_steps);
+            for (std::size_t t = 0; t < T; ++t) {
+                double sum = 0;
+                for (const slow::Vector& row : values[t])
+                    for (const double element : row) sum += element;
+                CHECK(gate.mean[t] == doctest::Approx(sum / (B * H)).epsilon(1e-13));
+                CHECK(gate.closed[t] == fraction(values[t], [](double v) { return v < 0.1; }));
+                CHECK(gate.open[t] == fraction(values[t], [](double v) { return v > 0.9; }));
+            }
+        }
+    });
+}
+
+TEST_CASE("a layer that has run twice on one tape shows both runs, and contributions of both together") {
+    for (const std::string kind : recurrent_kinds)
+        for (const Granularity granularity : {Granularity::fused, Granularity::elementary}) {
+            CAPTURE(kind);
+            CAPTURE(granularity == Granularity::fused);
+            const AnyLayer<double> layer(
+                {.kind = kind, .input_size = I, .hidden_size = H, .granularity = granularity, .name = "net"});
+            randomize(layer.parameters);
+            const Array<double> short_x = random_array({3, B, I}, 7), long_x = random_array({6, B, I}, 8);
+            const auto last = [&](Tape<double>& tape, const Array<double>& x) {
+                return sum(layer.run(tape.constant(x), {}).second.at(0));
+            };
+            const auto alone = [&](const Array<double>& x) {
+                Tape<double> tape;
+                tape.backward(last(tape, x));
+                return inspect::gradient_flow(tape);
+            };
+            const auto first = alone(short_x), second = alone(long_x);
+            Tape<double> tape;
+            const auto loss = last(tape, short_x);
+            tape.backward(loss + last(tape, long_x));
+            const auto both = inspect::gradient_flow(tape);
+            const auto check_same = [](const auto& found, const auto& expected) {
+                CHECK(found.time_step == expected.time_step);
+                for (std::size_t t = 0; t < expected.time_step.size(); ++t)
+                    if constexpr (requires { found.grad_norm; })
+                        CHECK(found.grad_norm.at(t) == doctest::Approx(expected.grad_norm[t]).epsilon(1e-12));
+                    else
+                        CHECK(found.mean.at(t) == doctest::Approx(expected.mean[t]).epsilon(1e-12));
+            };
+            REQUIRE(both.states().size() == 2 * first.states().size());
+            REQUIRE(both.gates().size() == 2 * first.gates().size());
+            for (const inspect::StateFlow& state : first.states()) {
+                check_same(both[state.name], state);
+                check_same(both[state.name + " (2)"], second[state.name]);
+            }
+            for (const inspect::GateFlow& gate : first.gates()) {
+                check_same(both.gate(gate.name), gate);
+                check_same(both.gate(gate.name + " (2)"), second.gate(gate.name));
+            }
+            CHECK(inspect::weight_contributions(tape, layer.parameters[0].second).time_step ==
+                  std::vector<std::int32_t>{0, 1, 2, 3, 4, 5});
+        }
+}

@@ -1,0 +1,133 @@
+#include <ebb/core/error.hpp>
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "gradient_flow/options.hpp"
+#include <doctest/doctest.h>
+
+using namespace lab;
+
+namespace {
+
+std::optional<Options> parse(const std::vector<std::string>& arguments) {
+    std::ostringstream help;
+    return parse_options(arguments, help);
+}
+
+std::string refusal(const std::vector<std::string>& arguments) {
+    try {
+        parse(arguments);
+    } catch (const ebb::ValueError& error) {
+        return error.what();
+    }
+    return "accepted";
+}
+
+/// Words of a command line without quotes around words that hold spaces.
+std::vector<std::string> words(const std::string& line) {
+    std::vector<std::string> result;
+    std::istringstream stream(line);
+    for (std::string word; stream >> word;) result.push_back(word);
+    return result;
+}
+
+}  // namespace
+
+TEST_CASE("each bad value is refused, and the message says what was expected") {
+    using Case = std::pair<std::vector<std::string>, std::string>;
+    for (const auto& [arguments, message] : std::vector<Case>{
+             {{"--hidden", "0"}, "--hidden is 0: expected a whole number from 1 to 4096"},
+             {{"--hidden", "4097"}, "--hidden is 4097: expected a whole number from 1 to 4096"},
+             {{"--hidden", "-3"}, "--hidden is '-3': expected a whole number"},
+             {{"--hidden", "8.5"}, "--hidden is '8.5': expected a whole number"},
+             {{"--hidden", "99999999999999999999"}, "--hidden is '99999999999999999999': expected a whole number"},
+             {{"--embedding", "0"}, "--embedding is 0: expected a whole number from 1 to 4096"},
+             {{"--length", "0"}, "--length is 0: expected a whole number from 2 to 100000"},
+             {{"--length", "1"}, "--length is 1: expected a whole number from 2 to 100000"},
+             {{"--batch", "0"}, "--batch is 0: expected a whole number from 1 to 4096"},
+             {{"--steps", "many"}, "--steps is 'many': expected a whole number"},
+             {{"--steps", "100000001"}, "--steps is 100000001: expected a whole number from 0 to 100000000"},
+             {{"--threads", "1025"}, "--threads is 1025: expected a whole number from 0 to 1024"},
+             {{"--learning-rate", "-1"}, "--learning-rate is -1: expected a number, at least 0"},
+             {{"--learning-rate", "nan"}, "--learning-rate is nan: expected a number, at least 0"},
+             {{"--learning-rate", "1e-3x"}, "--learning-rate is '1e-3x': expected a number"},
+             {{"--clip", "-0.5"}, "--clip is -0.5: expected a number, at least 0"},
+             {{"--gain", "-1"}, "--gain is -1: expected a number, at least 0"},
+             {{"--gain", "inf"}, "--gain is inf: expected a number, at least 0"},
+             {{"--input-scale", "-1"}, "--input-scale is -1: expected a number, at least 0"},
+             {{"--spectral-radius", "0"}, "--spectral-radius is 0: expected a number above 0"},
+             {{"--spectral-radius", "inf"}, "--spectral-radius is inf: expected a number above 0"},
+             {{"--gain", "2", "--spectral-radius", "0.5"},
+              "--gain is 2, --spectral-radius is 0.5: expected one of the two: both scale the recurrent matrix"},
+             {{"--forget-bias", "nan"}, "--forget-bias is nan: expected a number"},
+             {{"--cells", "tanh,elman"}, "--cells is 'elman': expected one of tanh, lstm, gru"},
+             {{"--cells", ""}, "--cells is '': expected one of tanh, lstm, gru"},
+             {{"--cells", "gru,"}, "--cells is '': expected one of tanh, lstm, gru"},
+             {{"--cells", "gru,gru"}, "--cells is gru,gru: expected each cell once"},
+             {{"--init", "zeros"}, "--init is 'zeros': expected one of uniform, normal, orthogonal, identity"},
+             {{"--precision", "half"}, "--precision is 'half': expected one of float, double"},
+             {{"--out", ""}, "--out is empty: expected a folder"},
+             {{"--seed", "-1"}, "--seed is '-1': expected a whole number"},
+             {{"--colour"}, "The following argument was not expected: --colour: --help lists the options"},
+             {{"--hidden"}, "--hidden: 1 required N missing: --help lists the options"},
+             {{"extra"}, "The following argument was not expected: extra: --help lists the options"},
+         })
+        CHECK(refusal(arguments) == "gradient_flow: " + message);
+}
+
+TEST_CASE("options that are not given have their defaults, and help lists them all") {
+    const Options options = parse({}).value();
+    CHECK(options.cells == std::vector{Cell::tanh, Cell::lstm, Cell::gru});
+    CHECK(options.hidden == 64);
+    CHECK(options.length == 128);
+    CHECK(!options.gain);
+    CHECK(!options.forget_bias);
+
+    std::ostringstream help;
+    CHECK(!parse_options({"--help"}, help));
+    for (const char* option : {"--text", "--out", "--cells", "--hidden", "--embedding", "--length", "--batch",
+                               "--steps", "--learning-rate", "--clip", "--init", "--gain", "--spectral-radius",
+                               "--input-scale", "--forget-bias", "--seed", "--precision", "--threads"})
+        CHECK_MESSAGE(help.str().find(option) != std::string::npos, option);
+}
+
+TEST_CASE("the command line of a run repeats it") {
+    const std::vector<std::vector<std::string>> lines{{},
+                                                      {"--cells",         "gru,tanh",
+                                                       "--hidden",        "9",
+                                                       "--embedding",     "7",
+                                                       "--length",        "33",
+                                                       "--batch",         "3",
+                                                       "--steps",         "5",
+                                                       "--learning-rate", "0.0123",
+                                                       "--clip",          "0",
+                                                       "--init",          "identity",
+                                                       "--gain",          "0.1",
+                                                       "--input-scale",   "0.3",
+                                                       "--forget-bias",   "-2.5",
+                                                       "--seed",          "18446744073709551615",
+                                                       "--precision",     "double",
+                                                       "--out",           "x",
+                                                       "--text",          "y"},
+                                                      {"--init", "orthogonal", "--spectral-radius", "1.25"}};
+    for (const auto& line : lines) {
+        const std::string once = command_line(parse(line).value());
+        // The shell's quotes are not needed here: no word holds a space.
+        std::string unquoted;
+        for (const char c : once)
+            if (c != '\'') unquoted += c;
+        std::vector<std::string> arguments = words(unquoted);
+        REQUIRE(arguments.front() == "gradient_flow");
+        arguments.erase(arguments.begin());
+        CHECK(command_line(parse(arguments).value()) == once);
+        for (std::size_t k = 0; k + 1 < line.size(); k += 2) {
+            CAPTURE(line[k]);
+            CHECK(unquoted.find(line[k] + " " + line[k + 1]) != std::string::npos);
+        }
+    }
+    Options options;
+    options.out = "it's here";
+    CHECK(command_line(options).find("--out 'it'\\''s here'") != std::string::npos);
+}
