@@ -1,6 +1,8 @@
 #pragma once
 /// All operations on variables.
 
+#include <ebb/autograd/operations/dropout.hpp>
+#include <ebb/autograd/operations/einsum.hpp>
 #include <ebb/autograd/operations/elementwise.hpp>
 #include <ebb/autograd/operations/indexing.hpp>
 #include <ebb/autograd/operations/linear_algebra.hpp>

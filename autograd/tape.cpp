@@ -231,11 +231,12 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
 template <class T>
 typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::span<const Variable<T>> inputs,
                                            const Shape& shape, const T* value) {
+    const std::string_view call = operation.info().name;
     bool wanted = false;
     std::int32_t time_step = -1;
     StepOwner owner = 0;
     for (const Variable<T>& input : inputs) {
-        check(operation.info().name, input);
+        check(call, input);
         Node<T>& node = this->node(input.index_);
         if (node.parameter) refresh(node);
         if (node.transposed && !operation.takes_transposed()) contiguous(node);
@@ -245,7 +246,7 @@ typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::s
             owner = node.step_owner;
         }
     }
-    const std::size_t size = checked_size<T>(operation.info().name, "its result", shape);
+    const std::size_t size = checked_size<T>(call, "its result", shape);
     T* const memory = value ? nullptr : values_.template allocate<T>(size);
     Node<T>& node = append(shape, value ? value : memory);
     node.time_step = time_step;

@@ -1,71 +1,7 @@
-#include <ebb/autograd/operation.hpp>
-#include <ebb/autograd/operations/elementwise.hpp>
-#include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/layers/dropout.hpp>
 
-#include <algorithm>
-
-#include <fmt/format.h>
-
 namespace ebb {
-namespace {
-
-/// Saved: m / (1 - p).
-template <class T>
-struct DropoutSaved {
-    const T* factors;
-};
-
-template <class T>
-class DropoutOperation final : public Operation<T> {
-  public:
-    const OperationInfo& info() const noexcept override {
-        static constexpr OperationInfo info{"dropout", "y = x m / (1 - p), m ~ Bernoulli(1 - p)",
-                                            "dx = dy m / (1 - p)"};
-        return info;
-    }
-    void vjp(Vjp<T>& pass) const override {
-        const T* const factors = pass.template saved<DropoutSaved<T>>().factors;
-        pass.accumulate(0, pass.dy() * pass.tape().constant(factors, pass.node().shape));
-    }
-    void backward(Backward<T>& pass) const override {
-        const T* const factors = pass.template saved<DropoutSaved<T>>().factors;
-        const T* const dy = pass.dy();
-        const GradientTarget<T> dx = pass.target(0);
-        const std::size_t size = pass.node().shape.size();
-        if (dx.assign)
-            for (std::size_t i = 0; i < size; ++i) dx.data[i] = dy[i] * factors[i];
-        else
-            for (std::size_t i = 0; i < size; ++i) dx.data[i] += dy[i] * factors[i];
-    }
-};
-
-void check_probability(const std::string& call, double p) {
-    if (!(p >= 0 && p <= 1)) fail<ValueError>(fmt::format("{}: p is {}: expected 0 to 1", call, p));
-}
-
-}  // namespace
-
-template <class T>
-Variable<T> dropout(const Variable<T>& x, double p, Generator& generator) {
-    static const DropoutOperation<T> operation;
-    check_probability("dropout", p);
-    if (p == 0) return x;
-    Tape<T>& tape = x.tape();
-    const std::size_t size = x.size();
-    const auto recorded = tape.record(operation, {x}, x.shape());
-    T* const factors = tape.allocate(size);
-    fill_bernoulli(factors, size, 1 - p, generator);
-    const T scale = p == 1 ? T(0) : static_cast<T>(1 / (1 - p));
-    const T* const values = x.node().value;
-    for (std::size_t i = 0; i < size; ++i) {
-        factors[i] *= scale;
-        recorded.value[i] = values[i] * factors[i];
-    }
-    if (recorded.recorded) tape.save(recorded.node, DropoutSaved<T>{factors});
-    return tape.at(recorded.index);
-}
 
 template <class T>
 Dropout<T>::Dropout(const Options& options) : Module<T>("Dropout", options.name), p_(options.p) {
@@ -78,11 +14,7 @@ Variable<T> Dropout<T>::operator()(const Variable<T>& x) const {
     return this->training() ? dropout(x, p_) : x;
 }
 
-#define EBB_INSTANTIATE(T)                                                \
-    template Variable<T> dropout(const Variable<T>&, double, Generator&); \
-    template class Dropout<T>;
-EBB_INSTANTIATE(float)
-EBB_INSTANTIATE(double)
-#undef EBB_INSTANTIATE
+template class Dropout<float>;
+template class Dropout<double>;
 
 }  // namespace ebb

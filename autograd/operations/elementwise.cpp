@@ -151,14 +151,15 @@ constexpr auto formula_differentiable = differentiable(formulas::Formulas{});
 template <std::size_t arity, class T>
 Variable<T> run(std::size_t formula, const Operation<T>& operation, const Variable<T>* inputs) {
     Tape<T>& tape = inputs[0].tape();
+    const std::string_view call = operation.info().name;
     std::array<const Node<T>*, arity> nodes;
     for (std::size_t i = 0; i < arity; ++i) {
-        tape.check(operation.info().name, inputs[i]);
+        tape.check(call, inputs[i]);
         nodes[i] = &tape.node(inputs[i].index());
     }
     Shape shape = nodes[0]->shape;
     for (std::size_t i = 1; i < arity; ++i)
-        if (nodes[i]->shape != shape) shape = broadcast_shape(operation.info().name.data(), shape, nodes[i]->shape);
+        if (nodes[i]->shape != shape) shape = broadcast_shape(call.data(), shape, nodes[i]->shape);
     const auto recorded = tape.record(operation, std::span(inputs, arity), shape);
     run_forward<arity, T>(kernels<ElementwiseKernels<T>>().forward[formula], nodes, shape, recorded.value);
     return tape.at(recorded.index);

@@ -236,6 +236,15 @@ template <class T>
 Variable<T> softplus(const Variable<T>& x) {
     return detail::apply<formulas::Softplus>(x);
 }
+/// x sigmoid(x).
+template <class T>
+Variable<T> silu(const Variable<T>& x) {
+    return detail::apply<formulas::Silu>(x);
+}
+template <class T>
+Variable<T> softsign(const Variable<T>& x) {
+    return detail::apply<formulas::Softsign>(x);
+}
 /// x^2 / 2 near 0, linear beyond delta: the element of huber_loss.
 template <class T>
 Variable<T> huber(const Variable<T>& x, std::type_identity_t<T> delta = T(1)) {

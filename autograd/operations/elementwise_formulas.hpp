@@ -201,6 +201,26 @@ struct Softplus : Unary {
     static auto vjp(const auto& dy, const auto& x, const auto&) { return dy * sigmoid(x); }
 };
 
+/// Ramachandran, Zoph, Le 2017 (swish).
+struct Silu : Unary {
+    static constexpr OperationInfo info{"silu", "y = x s, s = sigmoid(x)", "dx = dy s (1 + x (1 - s))"};
+    static auto forward(const auto& x) { return x * sigmoid(x); }
+    static auto vjp(const auto& dy, const auto& x, const auto&) {
+        const auto s = sigmoid(x);
+        return dy * (s * (1 + x * (1 - s)));
+    }
+};
+
+/// Glorot, Bengio 2010, sect. 1: like tanh, with tails that fall as 1 / x^2 in the derivative.
+struct Softsign : Unary {
+    static constexpr OperationInfo info{"softsign", "y = x / (1 + |x|)", "dx = dy / (1 + |x|)^2", Domain::nonzero};
+    static auto forward(const auto& x) { return x / (1 + abs(x)); }
+    static auto vjp(const auto& dy, const auto& x, const auto&) {
+        const auto d = 1 + abs(x);
+        return dy / (d * d);
+    }
+};
+
 // ---- choice
 // -------------------------------------------------------------------------------------------------------------
 
@@ -223,16 +243,19 @@ struct Minimum : Binary {
     }
 };
 
+/// Where low > high, y = high and its is the gradient; where they are equal, nobody's: PyTorch's rules.
 struct Clamp : Ternary {
-    static constexpr OperationInfo info{
-        "clamp", "y = min(max(x, low), high)",
-        "dx = dy where low <= x <= high, dlow = dy where x < low, dhigh = dy where x > high", Domain::distinct};
+    static constexpr OperationInfo info{"clamp", "y = min(max(x, low), high)",
+                                        "dx = dy where low <= x <= high, dlow = dy where x < low < high, "
+                                        "dhigh = dy where x > high or low > high",
+                                        Domain::distinct};
     static auto forward(const auto& x, const auto& low, const auto& high) {
-        return where(x < low, low, where(x > high, high, x));
+        const auto raised = where(x < low, low, x);
+        return where(raised > high, high, raised);
     }
     static auto vjp(const auto& dy, const auto& x, const auto& low, const auto& high, const auto&) {
-        return std::tuple{where(x < low, 0, where(x > high, 0, dy)), where(x < low, dy, 0),
-                          where(x < low, 0, where(x > high, dy, 0))};
+        return std::tuple{where(x < low, 0, where(x > high, 0, dy)), where(low < high, where(x < low, dy, 0), 0),
+                          where(high < low, dy, where(x > high, dy, 0))};
     }
 };
 
@@ -321,8 +344,14 @@ struct FormulaList {
 };
 
 /// Every elementwise operation.
-using Formulas = FormulaList<Add, Subtract, Multiply, Divide, Power, Negate, Exp, Expm1, Log, Log1p, Sqrt, Square, Abs,
-                             Sin, Cos, Erf, Tanh, Sigmoid, Relu, LeakyRelu, Elu, Gelu, Softplus, Maximum, Minimum,
-                             Clamp, Where, Equal, NotEqual, Less, LessEqual, Huber, BinaryCrossEntropyWithLogits>;
+// clang-format off
+using Formulas = FormulaList<
+    Add, Subtract, Multiply, Divide, Power, Negate,
+    Exp, Expm1, Log, Log1p, Sqrt, Square, Abs, Sin, Cos, Erf,
+    Tanh, Sigmoid, Relu, LeakyRelu, Elu, Gelu, Softplus, Silu, Softsign,
+    Maximum, Minimum, Clamp, Where,
+    Huber, BinaryCrossEntropyWithLogits,
+    Equal, NotEqual, Less, LessEqual>;
+// clang-format on
 
 }  // namespace ebb::formulas

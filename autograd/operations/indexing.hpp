@@ -1,5 +1,6 @@
 #pragma once
-/// Rows picked by number, and its transpose. The numbers are data: no gradient flows into them.
+/// Elements picked by number, and the transpose: elements added where the numbers say. The numbers are data: no
+/// gradient flows into them.
 
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/variable.hpp>
@@ -13,19 +14,47 @@ namespace ebb {
 /// count from the end.
 using Indices = Array<std::int64_t>;
 
-/// y[i, ..] = x[indices[i], ..]: rows of x [N, ..] along its first axis; indices of any shape S -> y [S.., ..]. An
-/// index may occur many times. With x the weight [V, E] of a vocabulary this is an embedding. Throws ShapeError for x
-/// without an axis, IndexError, naming the first wrong index, unless 0 <= index < N.
+/// y[.., i, ..] = x[.., indices[i], ..] along `axis`, of extent N: indices of any shape S stand in its place (NumPy's
+/// take; torch.index_select for S of one axis). An index may occur many times. Throws IndexError for an axis that x
+/// does not have, ShapeError for a scalar x, IndexError, naming the first wrong index, unless 0 <= index < N.
 template <class T>
-Variable<T> index_select(const Variable<T>& x, const Indices& indices);
+Variable<T> index_select(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices);
+/// Along the first axis: rows of x [N, ..], y [S.., ..]. With x the weight [V, E] of a vocabulary this is an embedding.
+template <class T>
+Variable<T> index_select(const Variable<T>& x, const Indices& indices) {
+    return index_select(x, 0, indices);
+}
 template <class T>
 Variable<T> index_select(const Parameter<T>& x, const Indices& indices) {
     return index_select(Variable<T>(x), indices);
 }
 
-/// y = x, then y[indices[i], ..] += source[i, ..] for every i: x [N, ..], indices of shape S, source [S.., ..] -> y
-/// [N, ..]. The transpose of `index_select`. Throws ShapeError where the shapes do not fit, and IndexError as above.
+/// y = x, then y[.., indices[i], ..] += source[.., i, ..] for every i: the transpose of `index_select`, whose result
+/// has the shape of the source. Throws ShapeError where the shapes do not fit, and IndexError as above.
 template <class T>
-Variable<T> index_add(const Variable<T>& x, const Indices& indices, Operand<T> source);
+Variable<T> index_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices, Operand<T> source);
+/// Along the first axis.
+template <class T>
+Variable<T> index_add(const Variable<T>& x, const Indices& indices, Operand<T> source) {
+    return index_add(x, 0, indices, source);
+}
+
+/// y[i][j].. = x[i][indices[i][j]..].. for axis 1, and so on: an index for every element of y, which has the shape of
+/// the indices (torch.gather). Indices and x have as many axes, and the indices are nowhere longer than x but along
+/// `axis`. Throws ShapeError where they are not so, and IndexError as above.
+template <class T>
+Variable<T> gather(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices);
+
+/// y = x, then y[i][indices[i][j]..].. += source[i][j].. for axis 1, and so on (torch.scatter_add): the transpose of
+/// `gather`. Source and indices are of one shape. Throws as `gather`.
+template <class T>
+Variable<T> scatter_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices, Operand<T> source);
+
+/// Where the largest (smallest) element along `axis` is: the first one of several, or of NaNs, which count as larger
+/// (smaller) than all. Without that axis, or with it and extent 1. Throws ValueError where there are no elements.
+template <class T>
+Indices argmax(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims = false);
+template <class T>
+Indices argmin(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims = false);
 
 }  // namespace ebb

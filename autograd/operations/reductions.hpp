@@ -1,34 +1,14 @@
 #pragma once
-/// Sums and means over axes, as NumPy's: all axes, one, or several; negative ones count from the end; with `keepdims`
-/// the reduced axes stay, with extent 1. Each throws IndexError for an axis that x does not have.
+/// One number in the place of many, over axes as NumPy names them: all axes, one, or several; negative ones count from
+/// the end; with `keepdims` the reduced axes stay, with extent 1. Each throws IndexError for an axis that x does not
+/// have, ValueError for one named twice.
 
+#include <ebb/autograd/operations/axes.hpp>
 #include <ebb/autograd/variable.hpp>
 
-#include <array>
 #include <cstddef>
-#include <initializer_list>
-#include <vector>
 
 namespace ebb {
-
-/// Axes of an array, negative ones counted from the end; kept in place, so that naming them does not allocate.
-class Axes {
-  public:
-    Axes() = default;
-    /// Throws ShapeError for more axes than an array can have.
-    Axes(std::initializer_list<std::ptrdiff_t> axes);
-    explicit Axes(const std::vector<std::ptrdiff_t>& axes);
-
-    std::size_t size() const noexcept { return size_; }
-    bool empty() const noexcept { return size_ == 0; }
-    const std::ptrdiff_t* begin() const noexcept { return axes_.data(); }
-    const std::ptrdiff_t* end() const noexcept { return axes_.data() + size_; }
-
-  private:
-    void append(std::ptrdiff_t axis);
-    std::array<std::ptrdiff_t, Shape::max_rank> axes_{};
-    std::size_t size_ = 0;
-};
 
 /// The sum of all elements, of shape [].
 template <class T>
@@ -55,5 +35,73 @@ template <class T>
 Variable<T> mean(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims = false) {
     return mean(x, Axes{axis}, keepdims);
 }
+
+/// The variance: sum (x - mean)^2 / (n - correction) of n elements (torch.var). The correction 1 makes it unbiased for
+/// a sample, 0 is that of the numbers themselves, NumPy's default. NaN where n <= correction, and of no elements.
+template <class T>
+Variable<T> var(const Variable<T>& x, const Axes& axes, bool keepdims = false, double correction = 1);
+template <class T>
+Variable<T> var(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims = false, double correction = 1) {
+    return var(x, Axes{axis}, keepdims, correction);
+}
+template <class T>
+Variable<T> var(const Variable<T>& x);
+
+/// The standard deviation, the root of `var` (torch.std; `std` itself is the standard library's name). Where it is 0
+/// its gradient is 0, as PyTorch's.
+template <class T>
+Variable<T> stddev(const Variable<T>& x, const Axes& axes, bool keepdims = false, double correction = 1);
+template <class T>
+Variable<T> stddev(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims = false, double correction = 1) {
+    return stddev(x, Axes{axis}, keepdims, correction);
+}
+template <class T>
+Variable<T> stddev(const Variable<T>& x);
+
+/// The largest and the smallest element (torch.amax, amin; of two arrays: `maximum`). Equal ones share the gradient
+/// evenly. A NaN among the elements comes through. Throws ValueError for the largest of no elements. `argmax`
+/// (indexing.hpp) says where it is.
+template <class T>
+Variable<T> max(const Variable<T>& x, const Axes& axes, bool keepdims = false);
+template <class T>
+Variable<T> max(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims = false) {
+    return max(x, Axes{axis}, keepdims);
+}
+template <class T>
+Variable<T> max(const Variable<T>& x);
+template <class T>
+Variable<T> min(const Variable<T>& x, const Axes& axes, bool keepdims = false);
+template <class T>
+Variable<T> min(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims = false) {
+    return min(x, Axes{axis}, keepdims);
+}
+template <class T>
+Variable<T> min(const Variable<T>& x);
+
+/// The product; 1 of no elements. It is multiplied by halves, so that the gradient is exact where elements are 0.
+template <class T>
+Variable<T> prod(const Variable<T>& x, const Axes& axes, bool keepdims = false);
+template <class T>
+Variable<T> prod(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims = false) {
+    return prod(x, Axes{axis}, keepdims);
+}
+template <class T>
+Variable<T> prod(const Variable<T>& x);
+
+/// The p-norm of the elements as one vector: (sum |x|^p)^(1/p) for p >= 1, max |x| for p = infinity
+/// (torch.linalg.vector_norm; of a matrix, p = 2 is the Frobenius norm). The gradient at 0 is 0. Throws ValueError for
+/// other p.
+template <class T>
+Variable<T> norm(const Variable<T>& x, double p, const Axes& axes, bool keepdims = false);
+template <class T>
+Variable<T> norm(const Variable<T>& x, double p, std::ptrdiff_t axis, bool keepdims = false) {
+    return norm(x, p, Axes{axis}, keepdims);
+}
+template <class T>
+Variable<T> norm(const Variable<T>& x, double p = 2);
+
+/// y[.., k, ..] = x[.., 0, ..] + ... + x[.., k, ..] along `axis`.
+template <class T>
+Variable<T> cumsum(const Variable<T>& x, std::ptrdiff_t axis);
 
 }  // namespace ebb

@@ -8,6 +8,7 @@
 #include <ebb/core/error.hpp>
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -70,6 +71,148 @@ class Transpose2 final : public Operation<T> {
         }
     }
 };
+
+// ---- permute and flip
+// ---------------------------------------------------------------------------------------------------
+
+/// How an array lies in another one: the element at (i, j, ..) is `start` + i steps[0] + j steps[1] + .. there.
+struct Walk {
+    std::array<std::ptrdiff_t, Shape::max_rank> steps{};
+    std::ptrdiff_t start = 0;
+};
+
+/// The steps of contiguous memory.
+Walk contiguous_walk(const Shape& shape) {
+    Walk walk;
+    std::ptrdiff_t step = 1;
+    for (std::size_t axis = shape.rank(); axis-- > 0;) {
+        walk.steps[axis] = step;
+        step *= static_cast<std::ptrdiff_t>(shape[axis]);
+    }
+    return walk;
+}
+
+/// target = or += source, where the target is contiguous, of this shape, and lies in the source as `walk` says.
+template <bool add, class T>
+void copy_along(T* target, const Shape& shape, const T* source, const Walk& walk) {
+    if (shape.size() == 0) return;
+    const std::size_t rank = shape.rank();
+    const std::size_t count = rank == 0 ? 1 : shape.back();
+    const std::ptrdiff_t step = rank == 0 ? 0 : walk.steps[rank - 1];
+    std::array<std::size_t, Shape::max_rank> position{};
+    const T* from = source + walk.start;
+    for (T* const end = target + shape.size(); target != end; target += count) {
+        for (std::size_t k = 0; k < count; ++k) {
+            const T value = from[static_cast<std::ptrdiff_t>(k) * step];
+            target[k] = add ? target[k] + value : value;
+        }
+        for (std::size_t axis = rank == 0 ? 0 : rank - 1; axis-- > 0;) {
+            from += walk.steps[axis];
+            if (++position[axis] < shape[axis]) break;
+            from -= walk.steps[axis] * static_cast<std::ptrdiff_t>(shape[axis]);
+            position[axis] = 0;
+        }
+    }
+}
+
+template <class T>
+void copy_to_target(const GradientTarget<T>& target, const Shape& shape, const T* source, const Walk& walk) {
+    if (target.assign)
+        copy_along<false>(target.data, shape, source, walk);
+    else
+        copy_along<true>(target.data, shape, source, walk);
+}
+
+/// Axis k of the result is axis order[k] of the source.
+struct Permutation {
+    std::array<std::size_t, Shape::max_rank> order{};
+
+    Permutation inverse(std::size_t rank) const {
+        Permutation result;
+        for (std::size_t k = 0; k < rank; ++k) result.order[order[k]] = k;
+        return result;
+    }
+    Axes axes(std::size_t rank) const {
+        Axes result;
+        for (std::size_t k = 0; k < rank; ++k) result.append(static_cast<std::ptrdiff_t>(order[k]));
+        return result;
+    }
+    Shape of(const Shape& shape) const {
+        Shape result = shape;
+        for (std::size_t k = 0; k < shape.rank(); ++k) result[k] = shape[order[k]];
+        return result;
+    }
+    /// How the permuted array lies in one of this shape.
+    Walk walk(const Shape& shape) const {
+        const Walk source = contiguous_walk(shape);
+        Walk result;
+        for (std::size_t k = 0; k < shape.rank(); ++k) result.steps[k] = source.steps[order[k]];
+        return result;
+    }
+};
+
+template <class T>
+class Permute final : public Operation<T> {
+  public:
+    const OperationInfo& info() const noexcept override {
+        static constexpr OperationInfo info{"permute", "y = x with its axes in another order",
+                                            "dx = dy with them in the old order"};
+        return info;
+    }
+    void vjp(Vjp<T>& pass) const override {
+        const std::size_t rank = pass.node().shape.rank();
+        pass.accumulate(0, permute(pass.dy(), pass.template saved<Permutation>().inverse(rank).axes(rank)));
+    }
+    void backward(Backward<T>& pass) const override {
+        const Shape& shape = pass.node().shape;
+        const Permutation back = pass.template saved<Permutation>().inverse(shape.rank());
+        copy_to_target(pass.target(0), pass.input(0).shape, pass.dy(), back.walk(shape));
+    }
+};
+
+struct Flipped {
+    std::array<bool, Shape::max_rank> axes{};
+
+    /// How the flipped array lies in the other one, and the other one in it.
+    Walk walk(const Shape& shape) const {
+        Walk walk = contiguous_walk(shape);
+        for (std::size_t axis = 0; axis < shape.rank(); ++axis) {
+            if (!axes[axis]) continue;
+            walk.start += walk.steps[axis] * (static_cast<std::ptrdiff_t>(shape[axis]) - 1);
+            walk.steps[axis] = -walk.steps[axis];
+        }
+        return walk;
+    }
+};
+
+template <class T>
+Variable<T> flipped(const Variable<T>& x, const Flipped& flip);
+
+template <class T>
+class Flip final : public Operation<T> {
+  public:
+    const OperationInfo& info() const noexcept override {
+        static constexpr OperationInfo info{"flip", "y_k = x_{n-1-k} along axes", "dx_k = dy_{n-1-k}"};
+        return info;
+    }
+    void vjp(Vjp<T>& pass) const override {
+        pass.accumulate(0, flipped(pass.dy(), Flipped(pass.template saved<Flipped>())));
+    }
+    void backward(Backward<T>& pass) const override {
+        const Shape& shape = pass.node().shape;
+        copy_to_target(pass.target(0), shape, pass.dy(), pass.template saved<Flipped>().walk(shape));
+    }
+};
+
+template <class T>
+Variable<T> flipped(const Variable<T>& x, const Flipped& flip) {
+    static const Flip<T> operation;
+    Tape<T>& tape = x.tape();
+    const auto recorded = tape.record(operation, {x}, x.shape());
+    copy_along<false>(recorded.value, x.shape(), static_cast<const T*>(x.node().value), flip.walk(x.shape()));
+    if (recorded.recorded) tape.save(recorded.node, flip);
+    return tape.at(recorded.index);
+}
 
 // ---- broadcast_to
 // -------------------------------------------------------------------------------------------------------
@@ -257,6 +400,48 @@ Variable<T> transpose(const Variable<T>& x) {
 }
 
 template <class T>
+Variable<T> permute(const Variable<T>& x, const Axes& axes) {
+    static const Permute<T> operation;
+    const std::size_t rank = x.shape().rank();
+    if (axes.size() != rank)
+        fail<ValueError>(fmt::format("permute: x is {}: expected each of its {} axes once, got {}",
+                                     to_string(x.shape()), rank, axes.size()));
+    Permutation permutation;
+    std::array<bool, Shape::max_rank> named{};
+    std::size_t moved = 0, first = 0, last = 0;
+    for (std::size_t k = 0; k < rank; ++k) {
+        const std::ptrdiff_t given = axes.begin()[k];
+        const std::size_t axis = normalized_axis("permute", given, rank);
+        if (named[axis]) fail<ValueError>(fmt::format("permute: axis {} is named twice", given));
+        named[axis] = true;
+        permutation.order[k] = axis;
+        if (axis == k) continue;
+        if (moved++ == 0) first = k;
+        last = k;
+    }
+    if (moved == 0) return x;
+    // Two axes exchanged need no copy.
+    if (moved == 2) return transpose(x, static_cast<std::ptrdiff_t>(first), static_cast<std::ptrdiff_t>(last));
+    Tape<T>& tape = x.tape();
+    const auto recorded = tape.record(operation, {x}, permutation.of(x.shape()));
+    copy_along<false>(recorded.value, recorded.node.shape, static_cast<const T*>(x.node().value),
+                      permutation.walk(x.shape()));
+    if (recorded.recorded) tape.save(recorded.node, permutation);
+    return tape.at(recorded.index);
+}
+
+template <class T>
+Variable<T> flip(const Variable<T>& x, const Axes& axes) {
+    Flipped flip;
+    for (const std::ptrdiff_t given : axes) {
+        const std::size_t axis = normalized_axis("flip", given, x.shape().rank());
+        if (flip.axes[axis]) fail<ValueError>(fmt::format("flip: axis {} is named twice", given));
+        flip.axes[axis] = true;
+    }
+    return axes.empty() ? x : flipped(x, flip);
+}
+
+template <class T>
 Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape) {
     static const BroadcastTo<T> operation;
     if (x.shape() == shape) return x;
@@ -374,9 +559,18 @@ Variable<T> stack(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis) {
 }
 
 std::vector<CatalogueEntry> shape_catalogue() {
-    return {{Reshape<double>().info(), 1}, {Transpose2<double>().info(), 1}, {BroadcastTo<double>().info(), 1},
-            {Slice<double>().info(), 1},   {Pad<double>().info(), 1},        {Concat<double>().info(), 0},
-            {Stack<double>().info(), 0}};
+    return {{Reshape<double>().info(), 1},
+            {Transpose2<double>().info(), 1},
+            {Permute<double>().info(), 1},
+            {Flip<double>().info(), 1},
+            {BroadcastTo<double>().info(), 1},
+            {Slice<double>().info(), 1},
+            {Pad<double>().info(), 1},
+            {Concat<double>().info(), 0},
+            {Stack<double>().info(), 0},
+            derived("squeeze", "y = x without an axis of extent 1", "dx = dy in the shape of x", "reshape"),
+            derived("unsqueeze", "y = x with a new axis of extent 1", "dx = dy in the shape of x", "reshape"),
+            derived("select", "y = x[k] along an axis", "dx[k] = dy, 0 elsewhere", "slice, reshape")};
 }
 
 #define EBB_INSTANTIATE(T)                                                                          \
@@ -385,6 +579,8 @@ std::vector<CatalogueEntry> shape_catalogue() {
     template Variable<T> unsqueeze(const Variable<T>&, std::ptrdiff_t);                             \
     template Variable<T> transpose(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t);             \
     template Variable<T> transpose(const Variable<T>&);                                             \
+    template Variable<T> permute(const Variable<T>&, const Axes&);                                  \
+    template Variable<T> flip(const Variable<T>&, const Axes&);                                     \
     template Variable<T> broadcast_to(const Variable<T>&, const Shape&);                            \
     template Variable<T> slice(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t); \
     template Variable<T> select(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t);                \

@@ -3,6 +3,7 @@
 /// memory is copied: `reshape` never copies, `slice` and `select` of the first axis do not, and a transposed matrix is
 /// copied only when something other than `matmul` looks at it.
 
+#include <ebb/autograd/operations/axes.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/shape.hpp>
 
@@ -28,6 +29,19 @@ Variable<T> transpose(const Variable<T>& x, std::ptrdiff_t axis0, std::ptrdiff_t
 /// The transposed matrix. Throws ShapeError unless x has two axes.
 template <class T>
 Variable<T> transpose(const Variable<T>& x);
+
+/// The axes in another order: axis k of y is axis axes[k] of x (NumPy's transpose). Throws ValueError unless each axis
+/// of x is named once, IndexError for one that it does not have.
+template <class T>
+Variable<T> permute(const Variable<T>& x, const Axes& axes);
+
+/// Along each of `axes` from the last element to the first. Throws ValueError for an axis named twice, and IndexError.
+template <class T>
+Variable<T> flip(const Variable<T>& x, const Axes& axes);
+template <class T>
+Variable<T> flip(const Variable<T>& x, std::ptrdiff_t axis) {
+    return flip(x, Axes{axis});
+}
 
 /// Repeated along axes of extent 1 and new leading axes. Throws ShapeError where x does not broadcast to the shape.
 template <class T>

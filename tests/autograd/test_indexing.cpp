@@ -1,5 +1,7 @@
 #include <ebb/core/error.hpp>
 
+#include <limits>
+
 #include "support/operation_cases.hpp"
 #include <doctest/doctest.h>
 
@@ -55,6 +57,42 @@ TEST_CASE("index_select: an embedding's gradient is a sum over the uses of each 
     CHECK(weight.grad() == Array<double>{{0, 0}, {12, 16}, {10, 12}});
 }
 
+TEST_CASE("index_select and index_add along any axis") {
+    Tape<double> tape;
+    const auto x = tape.constant(Array<double>{{1, 2, 3}, {4, 5, 6}});
+    CHECK(Array<double>(index_select(x, 1, Indices{2, 0}).value()) == Array<double>{{3, 1}, {6, 4}});
+    CHECK(Array<double>(index_select(x, -1, Indices(std::int64_t{1})).value()) == Array<double>{2, 5});
+    CHECK(index_select(x, 1, Indices{{0, 1}, {2, 2}, {0, 0}}).shape() == Shape{2, 3, 2});
+    CHECK(Array<double>(index_add(x, 1, Indices{2, 2}, tape.ones({2, 2})).value()) ==
+          Array<double>{{1, 2, 5}, {4, 5, 8}});
+}
+
+TEST_CASE("gather and scatter_add: an index for every element") {
+    Tape<double> tape;
+    const auto x = tape.variable(Array<double>{{1, 2, 3}, {4, 5, 6}});
+    const Indices columns{{2, 2}, {0, 1}};
+    CHECK(Array<double>(gather(x, 1, columns).value()) == Array<double>{{3, 3}, {4, 5}});
+    CHECK(Array<double>(gather(x, 0, Indices{{1, 0, 1}}).value()) == array_of({1, 3}, {4, 2, 6}));
+    tape.backward(sum(gather(x, 1, columns)));
+    CHECK(Array<double>(x.grad()) == Array<double>{{0, 0, 2}, {1, 1, 0}});
+    const auto added = scatter_add(tape.zeros({2, 3}), 1, columns, tape.constant(Array<double>{{1, 2}, {3, 4}}));
+    CHECK(Array<double>(added.value()) == Array<double>{{0, 0, 3}, {3, 4, 0}});
+}
+
+TEST_CASE("argmax and argmin: the first of equal ones, or of NaNs") {
+    Tape<double> tape;
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    const auto x = tape.constant(Array<double>{{1, 3, 3}, {2, nan, 5}, {-1, -1, -2}});
+    CHECK(argmax(x, 1) == Indices{1, 1, 0});
+    CHECK(argmin(x, -1) == Indices{0, 1, 2});
+    CHECK(argmax(x, 0) == Indices{1, 1, 1});
+    CHECK(Shape::of(argmax(transpose(x), 1, true).shape()) == Shape{3, 1});
+    const auto none = tape.constant(Array<double>::from_shape({2, 0}));
+    CHECK_THROWS_WITH_AS(argmax(none, 1), "argmax: x is [2, 0]: along axis 1 there are no elements", ValueError);
+    CHECK_THROWS_WITH_AS(argmin(x, 2), "argmin: axis 2 of an array with 2 axes: expected -2 to 1", IndexError);
+    CHECK(argmax(none, 0).size() == 0);
+}
+
 TEST_CASE("indexing: errors, and the tape is as before") {
     Tape<double> tape;
     const auto x = tape.variable(Array<double>::from_shape({5, 2}));
@@ -78,6 +116,28 @@ TEST_CASE("indexing: errors, and the tape is as before") {
                          IndexError);
     CHECK_THROWS_WITH_AS(index_add(x, Indices{1, 0}, source),
                          "index_add: the source is [2, 3], expected [2, 2]: the indices are [2], x is [5, 2]",
+                         ShapeError);
+    CHECK_THROWS_WITH_AS(index_select(x, 1, Indices{2}),
+                         "index_select: index 2 at flat position 0 of the indices: x is [5, 2], expected 0 to 1 along "
+                         "axis 1",
+                         IndexError);
+    CHECK_THROWS_WITH_AS(index_select(x, 2, Indices{0}),
+                         "index_select: axis 2 of an array with 2 axes: expected -2 to 1", IndexError);
+    CHECK_THROWS_WITH_AS(gather(x, 1, Indices{0, 1}),
+                         "gather: x is [5, 2], the indices are [2]: expected as many axes, and no extent larger than "
+                         "that of x but along axis 1",
+                         ShapeError);
+    CHECK_THROWS_WITH_AS(
+        gather(x, 0, Indices{{0, 0, 0}}),
+        "gather: x is [5, 2], the indices are [1, 3]: expected as many axes, and no extent larger than "
+        "that of x but along axis 0",
+        ShapeError);
+    CHECK_THROWS_WITH_AS(gather(x, 0, Indices{{0, 5}}),
+                         "gather: index 5 at flat position 1 of the indices: x is [5, 2], expected 0 to 4", IndexError);
+    CHECK_THROWS_WITH_AS(gather(scalar, 0, Indices(std::int64_t{0})), "gather: axis 0 of a scalar, which has no axes",
+                         IndexError);
+    CHECK_THROWS_WITH_AS(scatter_add(x, 0, Indices{{0, 1}}, source),
+                         "scatter_add: the source is [2, 3], the indices are [1, 2]: expected equal shapes",
                          ShapeError);
     CHECK(tape.size() == size);
     x.named("embedding.weight");

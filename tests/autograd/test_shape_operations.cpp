@@ -109,6 +109,31 @@ TEST_CASE("shape operations that copy nothing") {
     CHECK(broadcast_to(x, {4, 3}).index() == x.index());
 }
 
+TEST_CASE("permute and flip: values, and what they record") {
+    Tape<double> tape;
+    const auto x = tape.constant(Array<double>{{{1, 2}, {3, 4}, {5, 6}}});  // [1, 3, 2]
+    const Array<double> turned = permute(x, {2, 0, 1}).value();
+    CHECK(turned == Array<double>{{{1, 3, 5}}, {{2, 4, 6}}});
+    CHECK(permute(x, {-1, 1, 0}).shape() == Shape{2, 3, 1});
+    // Two axes are a view; none, the variable itself.
+    CHECK(permute(x, {0, 2, 1}).node().value == nullptr);
+    CHECK(permute(x, {0, 1, 2}).index() == x.index());
+    CHECK(permute(tape.scalar(3), Axes{}).item() == 3);
+    const Array<double> rows = flip(x, 1).value(), both = flip(x, {1, -1}).value();
+    CHECK(rows == Array<double>{{{5, 6}, {3, 4}, {1, 2}}});
+    CHECK(both == Array<double>{{{6, 5}, {4, 3}, {2, 1}}});
+    CHECK(flip(x, Axes{}).index() == x.index());
+    const std::size_t size = tape.size();
+    CHECK_THROWS_WITH_AS(permute(x, {0, 1}), "permute: x is [1, 3, 2]: expected each of its 3 axes once, got 2",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(permute(x, {0, 1, -2}), "permute: axis -2 is named twice", ValueError);
+    CHECK_THROWS_WITH_AS(permute(x, {0, 1, 3}), "permute: axis 3 of an array with 3 axes: expected -3 to 2",
+                         IndexError);
+    CHECK_THROWS_WITH_AS(flip(x, {0, -3}), "flip: axis -3 is named twice", ValueError);
+    CHECK_THROWS_WITH_AS(flip(x, 3), "flip: axis 3 of an array with 3 axes: expected -3 to 2", IndexError);
+    CHECK(tape.size() == size);
+}
+
 TEST_CASE("more inputs than 16 bits count") {
     Tape<float> tape;
     const auto x = tape.variable(Array<float>{1.0f});
