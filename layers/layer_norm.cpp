@@ -4,6 +4,7 @@
 #include <ebb/autograd/operations/shape_operations.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
+#include <ebb/layers/catalogue.hpp>
 #include <ebb/layers/layer_norm.hpp>
 
 #include <cmath>
@@ -139,6 +140,10 @@ Variable<T> LayerNorm<T>::operator()(const Variable<T>& x) const {
     Tape<T>& tape = x.tape();
     const auto on_tape = [&](const Parameter<T>& p) { return p.defined() ? tape.use(p) : Variable<T>(); };
     return layer_norm(x, normalized_shape_, on_tape(weight), on_tape(bias), eps_);
+}
+
+std::vector<CatalogueEntry> normalization_catalogue() {
+    return {{Normalize<double>().info(), 1}};
 }
 
 #define EBB_INSTANTIATE(T)                                                                             \

@@ -3,6 +3,7 @@
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/blas.hpp>
 #include <ebb/core/instruction_set.hpp>
+#include <ebb/layers/catalogue.hpp>
 #include <ebb/layers/recurrent_elementary.hpp>
 #include <ebb/layers/recurrent_formulas.hpp>
 #include <ebb/layers/recurrent_kernels.hpp>
@@ -627,6 +628,14 @@ RecurrentResult<T> recurrent_sequence(CellKind kind, Granularity granularity, co
         ++at.first_time_step;
     }
     result.output = stack(states, 0);
+    return result;
+}
+
+std::vector<CatalogueEntry> recurrent_catalogue() {
+    std::vector<CatalogueEntry> result;
+    for (const CellKind kind : {CellKind::rnn_tanh, CellKind::rnn_relu, CellKind::lstm, CellKind::gru})
+        result.push_back({info_of(kind), 0});
+    result.push_back({SequenceOutput<double>().info(), 0});
     return result;
 }
 
