@@ -31,7 +31,8 @@ struct GradCheckReport {
     std::size_t element = 0;
     double analytic = 0;
     double numeric = 0;
-    std::string message;  ///< what was found, in one sentence
+    double largest_gradient = 0;  ///< the largest |dL/dx|: 0 where nothing was seen
+    std::string message;          ///< what was found, in one sentence
 
     explicit operator bool() const noexcept { return passed; }
 };

@@ -23,17 +23,21 @@ struct OperationCase {
     std::vector<Array<double>> inputs;
     std::function<Variable<double>(const Variables<double>&)> in_double;
     std::function<Variable<float>(const Variables<float>&)> in_float;
-    bool flat = false;  ///< its gradient is 0 everywhere
+    bool flat = false;    ///< its gradient is 0 everywhere
+    bool kinked = false;  ///< there is a kink where two of its inputs are equal
 };
 
 /// `f` is generic: called with variables of doubles and of floats.
 template <class F>
 OperationCase operation_case(std::string operation, std::string label, std::vector<Array<double>> inputs, F f) {
-    return {std::move(operation), std::move(label), std::move(inputs), f, f, false};
+    return {std::move(operation), std::move(label), std::move(inputs), f, f};
 }
 
 /// The shapes of a case, for messages.
 std::string shapes_of(const std::vector<Array<double>>& inputs);
+
+/// Whether any of its gradients differs from 0.
+bool shows_something(const OperationCase& c);
 
 /// Checks, in double: the gradient and its gradient against central differences, and both ways of computing them
 /// against each other; inputs that lie in memory otherwise (transposed, unaligned); inputs used twice; each input
