@@ -23,10 +23,13 @@
 #include <ebb/inspect/data_file.hpp>
 #include <ebb/inspect/figure.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
+#include <ebb/inspect/graph.hpp>
+#include <ebb/inspect/graph_layout.hpp>
 #include <ebb/inspect/number_text.hpp>
 #include <ebb/inspect/report.hpp>
 #include <ebb/inspect/svg.hpp>
 #include <ebb/inspect/terminal.hpp>
+#include <ebb/inspect/unrolled_graph.hpp>
 #include <ebb/inspect/vega_lite.hpp>
 #include <ebb/layers/dropout.hpp>
 #include <ebb/layers/embedding.hpp>
