@@ -2,6 +2,7 @@
 #include <ebb/inspect/data_file.hpp>
 #include <ebb/inspect/wide_table.hpp>
 
+#include <cmath>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -34,7 +35,12 @@ ordered_json axis_json(const Axis& axis) {
 
 ordered_json series_json(const std::vector<Series>& group) {
     ordered_json list = ordered_json::array();
-    for (const Series& series : group) list.push_back({{"name", series.name}, {"x", series.x}, {"y", series.y}});
+    for (const Series& series : group) {
+        list.push_back({{"name", series.name}, {"x", series.x}, {"y", series.y}});
+        if (series.low.empty()) continue;
+        list.back()["low"] = series.low;
+        list.back()["high"] = series.high;
+    }
     return list;
 }
 
@@ -68,7 +74,7 @@ std::string to_csv(const LineFigure& figure) {
     std::string text;
     if (has_steps) text += field(figure.frame_label) + ',';
     text += field(axis_title(figure.x));
-    for (const Series* series : table.columns) text += ',' + field(series->name);
+    for (const WideColumn& column : table.columns) text += ',' + field(column.name());
     text += '\n';
     for (const WideRow& row : table.rows) {
         if (has_steps) text += (row.step ? fmt::format("{}", *row.step) : "") + ',';
@@ -81,12 +87,36 @@ std::string to_csv(const LineFigure& figure) {
 
 std::string to_csv(const HeatMap& figure) {
     check("to_csv", figure);
-    std::string text =
+    const bool has_steps = !figure.frames.empty();
+    std::string text = has_steps ? field(figure.frame_label) + ',' : "";
+    text +=
         field(axis_title(figure.x)) + ',' + field(axis_title(figure.y)) + ',' + field(axis_title(figure.value)) + '\n';
-    for (std::size_t row = 0; row < figure.y_at.size(); ++row)
-        for (std::size_t column = 0; column < figure.x_at.size(); ++column)
-            text += fmt::format("{},{},{}\n", figure.x_at[column], figure.y_at[row],
-                                figure.values[row * figure.x_at.size() + column]);
+    const auto add = [&](const std::vector<double>& values, const std::string& step) {
+        for (std::size_t row = 0; row < figure.y_at.size(); ++row)
+            for (std::size_t column = 0; column < figure.x_at.size(); ++column) {
+                const double value = values[row * figure.x_at.size() + column];
+                if (figure.sparse && std::isnan(value)) continue;
+                text += fmt::format("{}{},{},{}\n", step, figure.x_at[column], figure.y_at[row], value);
+            }
+    };
+    if (!has_steps) add(figure.values, "");
+    for (const MapFrame& frame : figure.frames) add(frame.values, fmt::format("{},", frame.step));
+    return text;
+}
+
+std::string to_csv(const GraphFigure& figure) {
+    check("to_csv", figure);
+    const std::vector<GraphNode>& nodes = figure.graph.nodes;
+    const auto optional = [](const std::optional<double>& value) { return value ? number(*value) : std::string{}; };
+    std::string text = "item,from,to,name,operation,shape,time step,norm of value,norm of gradient\n";
+    for (std::size_t k = 0; k < nodes.size(); ++k) {
+        const GraphNode& node = nodes[k];
+        text += fmt::format("node,{},,{},{},{},{},{},{}\n", k, field(node.name), field(node.operation),
+                            field(to_string(node.shape)), node.time_step < 0 ? "" : fmt::format("{}", node.time_step),
+                            number(node.value_norm), optional(node.grad_norm));
+    }
+    for (const GraphEdge& edge : figure.graph.edges)
+        text += fmt::format("edge,{},{},,,,,,{}\n", edge.from, edge.to, optional(edge.grad_norm));
     return text;
 }
 
@@ -148,18 +178,62 @@ std::string to_json(const LineFigure& figure) {
 
 std::string to_json(const HeatMap& figure) {
     check("to_json", figure);
-    ordered_json rows = ordered_json::array();
-    const auto columns = static_cast<std::ptrdiff_t>(figure.x_at.size());
-    for (auto row = figure.values.begin(); row != figure.values.end(); row += columns)
-        rows.push_back(std::vector<double>(row, row + columns));
+    const auto rows_of = [&](const std::vector<double>& values) {
+        ordered_json rows = ordered_json::array();
+        const auto columns = static_cast<std::ptrdiff_t>(figure.x_at.size());
+        for (auto row = values.begin(); row != values.end(); row += columns)
+            rows.push_back(std::vector<double>(row, row + columns));
+        return rows;
+    };
+    ordered_json object{{"title", figure.title},    {"caption", figure.caption},        {"x", axis_json(figure.x)},
+                        {"y", axis_json(figure.y)}, {"value", axis_json(figure.value)}, {"x_at", figure.x_at},
+                        {"y_at", figure.y_at}};
+    if (figure.frames.empty()) {
+        object["values"] = rows_of(figure.values);
+    } else {
+        object["frame_label"] = figure.frame_label;
+        object["frames"] = ordered_json::array();
+        for (const MapFrame& frame : figure.frames)
+            object["frames"].push_back({{"step", frame.step}, {"values", rows_of(frame.values)}});
+    }
+    return written(object);
+}
+
+std::string to_json(const GraphFigure& figure) {
+    check("to_json", figure);
+    const auto optional = [](const std::optional<double>& value) {
+        return value ? ordered_json(*value) : ordered_json(nullptr);
+    };
+    const auto edges = [&](const std::vector<GraphEdge>& list) {
+        ordered_json all = ordered_json::array();
+        for (const GraphEdge& edge : list)
+            all.push_back({{"from", edge.from}, {"to", edge.to}, {"grad_norm", optional(edge.grad_norm)}});
+        return all;
+    };
+    const UnrolledGraph& graph = figure.graph;
+    ordered_json nodes = ordered_json::array();
+    for (const GraphNode& node : graph.nodes)
+        nodes.push_back({{"name", node.name},
+                         {"operation", node.operation},
+                         {"shape", to_string(node.shape)},
+                         {"time_step", node.time_step},
+                         {"lane", graph.lanes.at(node.lane)},
+                         {"value_norm", node.value_norm},
+                         {"grad_norm", optional(node.grad_norm)},
+                         {"x", node.x},
+                         {"y", node.y}});
+    ordered_json steps = ordered_json::array();
+    for (const GraphStep& step : graph.steps)
+        steps.push_back({{"lane", graph.lanes.at(step.lane)},
+                         {"time_step", step.time_step},
+                         {"states", step.states},
+                         {"grad_norm", optional(step.grad_norm)}});
     return written({{"title", figure.title},
                     {"caption", figure.caption},
-                    {"x", axis_json(figure.x)},
-                    {"y", axis_json(figure.y)},
-                    {"value", axis_json(figure.value)},
-                    {"x_at", figure.x_at},
-                    {"y_at", figure.y_at},
-                    {"values", rows}});
+                    {"nodes", nodes},
+                    {"edges", edges(graph.edges)},
+                    {"steps", steps},
+                    {"step_edges", edges(graph.step_edges)}});
 }
 
 std::string to_json(const Table& table) {
@@ -204,6 +278,9 @@ void save_csv(const std::string& path, const LineFigure& figure) {
 void save_csv(const std::string& path, const HeatMap& figure) {
     write_file_atomically(path, to_csv(figure));
 }
+void save_csv(const std::string& path, const GraphFigure& figure) {
+    write_file_atomically(path, to_csv(figure));
+}
 void save_csv(const std::string& path, const Table& table) {
     write_file_atomically(path, to_csv(table));
 }
@@ -218,6 +295,9 @@ void save_json(const std::string& path, const LineFigure& figure) {
     write_file_atomically(path, to_json(figure));
 }
 void save_json(const std::string& path, const HeatMap& figure) {
+    write_file_atomically(path, to_json(figure));
+}
+void save_json(const std::string& path, const GraphFigure& figure) {
     write_file_atomically(path, to_json(figure));
 }
 void save_json(const std::string& path, const Table& table) {

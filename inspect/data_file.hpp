@@ -12,10 +12,12 @@
 namespace ebb::inspect {
 
 /// A column for the slider's step (where the figure has frames), one for x and one per series; a cell is empty where a
-/// series has no value. Rows without a step hold at every step.
+/// series has no value. Rows without a step hold at every step. A band has two columns: "tanh, low", "tanh, high".
 std::string to_csv(const LineFigure& figure);
-/// A row per cell: x, y, value.
+/// A row per cell: x, y, value; before them the slider's step, where the figure has frames.
 std::string to_csv(const HeatMap& figure);
+/// A row per node, then a row per edge; nodes have numbers from 0.
+std::string to_csv(const GraphFigure& figure);
 std::string to_csv(const Table& table);
 
 /// A row for each state and gate at each time step: name, time_step, then grad_norm, value_norm, saturation of a state,
@@ -28,8 +30,12 @@ std::string to_csv(const WeightContributions& contributions);
 /// {"title", "caption", "x": {"label", "unit", "scale"}, "y": ..., "series": [{"name", "x", "y"}], "frames": [{"step",
 /// "series"}]}
 std::string to_json(const LineFigure& figure);
-/// {"title", "caption", "x", "y", "value": axes, "x_at", "y_at", "values": a list per row}
+/// {"title", "caption", "x", "y", "value": axes, "x_at", "y_at", "values": a list per row, or "frames": [{"step",
+/// "values"}]}
 std::string to_json(const HeatMap& figure);
+/// {"title", "caption", "nodes": [{"name", "operation", ...}], "edges": [{"from", "to", "grad_norm"}], "steps",
+/// "step_edges"}
+std::string to_json(const GraphFigure& figure);
 /// {"title", "caption", "columns": [{"header", "unit"}], "rows"}
 std::string to_json(const Table& table);
 /// {"states": [{"name", "time_step", "grad_norm", "value_norm", "saturation"}], "gates": [{"name", "time_step", "mean",
@@ -42,12 +48,14 @@ std::string to_json(const WeightContributions& contributions);
 /// These write a file, atomically. They throw ValueError for an empty figure and FileError where they cannot write.
 void save_csv(const std::string& path, const LineFigure& figure);
 void save_csv(const std::string& path, const HeatMap& figure);
+void save_csv(const std::string& path, const GraphFigure& figure);
 void save_csv(const std::string& path, const Table& table);
 template <class T>
 void save_csv(const std::string& path, const GradientFlow<T>& flow);
 void save_csv(const std::string& path, const WeightContributions& contributions);
 void save_json(const std::string& path, const LineFigure& figure);
 void save_json(const std::string& path, const HeatMap& figure);
+void save_json(const std::string& path, const GraphFigure& figure);
 void save_json(const std::string& path, const Table& table);
 template <class T>
 void save_json(const std::string& path, const GradientFlow<T>& flow);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -36,6 +37,12 @@ void check_series(const char* call, const LineFigure& figure, const std::vector<
             throw ValueError(fmt::format(
                 "{}: \"{}\": series \"{}\" has {} and {}: expected as many x as y", call, figure.title, series.name,
                 counted(series.x.size(), "value of x", "values of x"), counted(series.y.size(), "of y", "of y")));
+        for (const std::vector<double>* edge : {&series.low, &series.high})
+            if (series.low.size() != series.high.size() || (!edge->empty() && edge->size() != series.y.size()))
+                throw ValueError(
+                    fmt::format("{}: \"{}\": the band of series \"{}\" has {} and {}: expected as many as y, {}", call,
+                                figure.title, series.name, counted(series.low.size(), "lower edge", "lower edges"),
+                                counted(series.high.size(), "upper one", "upper ones"), series.y.size()));
         if (series.x.empty())
             throw ValueError(fmt::format("{}: \"{}\": series \"{}\" is empty", call, figure.title, series.name));
         for (const double x : series.x)
@@ -116,10 +123,24 @@ void check(const char* call, const HeatMap& figure) {
         throw ValueError(fmt::format("{}: \"{}\": the heat map is empty: it has {} and {}", call, figure.title,
                                      counted(figure.x_at.size(), "column", "columns"),
                                      counted(figure.y_at.size(), "row", "rows")));
-    if (figure.values.size() != figure.x_at.size() * figure.y_at.size())
-        throw ValueError(fmt::format("{}: \"{}\": {}: expected {} x {} = {}", call, figure.title,
-                                     counted(figure.values.size(), "value", "values"), figure.y_at.size(),
-                                     figure.x_at.size(), figure.x_at.size() * figure.y_at.size()));
+    const auto check_values = [&](const std::vector<double>& values, const std::string& where) {
+        if (values.size() != figure.x_at.size() * figure.y_at.size())
+            throw ValueError(fmt::format("{}: \"{}\": {}{}: expected {} x {} = {}", call, figure.title, where,
+                                         counted(values.size(), "value", "values"), figure.y_at.size(),
+                                         figure.x_at.size(), figure.x_at.size() * figure.y_at.size()));
+    };
+    if (figure.frames.empty()) check_values(figure.values, "");
+    if (!figure.frames.empty() && !figure.values.empty())
+        throw ValueError(fmt::format("{}: \"{}\": {} beside {}: expected the frames alone", call, figure.title,
+                                     counted(figure.values.size(), "value", "values"),
+                                     counted(figure.frames.size(), "frame", "frames")));
+    for (std::size_t i = 0; i < figure.frames.size(); ++i) {
+        const MapFrame& frame = figure.frames[i];
+        check_values(frame.values, fmt::format("frame {} has ", i));
+        if (i > 0 && frame.step <= figure.frames[i - 1].step)
+            throw ValueError(fmt::format("{}: \"{}\": frame {} is of step {}, after step {}: expected rising steps",
+                                         call, figure.title, i, frame.step, figure.frames[i - 1].step));
+    }
     const auto check_places = [&](const char* which, const Axis& axis, const std::vector<double>& at) {
         if (axis.scale == Scale::log)
             throw ValueError(
@@ -134,6 +155,22 @@ void check(const char* call, const HeatMap& figure) {
     };
     check_places("x", figure.x, figure.x_at);
     check_places("y", figure.y, figure.y_at);
+}
+
+void check(const char* call, const GraphFigure& figure) {
+    if (figure.title.empty()) throw ValueError(fmt::format("{}: a figure has no title", call));
+    const UnrolledGraph& graph = figure.graph;
+    if (graph.nodes.empty())
+        throw ValueError(
+            fmt::format("{}: \"{}\": the graph is empty: expected what unrolled_graph() gives", call, figure.title));
+    const auto check_edges = [&](const char* which, const std::vector<GraphEdge>& edges, std::size_t count) {
+        for (const GraphEdge& edge : edges)
+            if (edge.from >= count || edge.to >= count)
+                throw ValueError(fmt::format("{}: \"{}\": an edge goes from {} {} to {} of {}", call, figure.title,
+                                             which, edge.from, edge.to, count));
+    };
+    check_edges("node", graph.edges, graph.nodes.size());
+    check_edges("step", graph.step_edges, graph.steps.size());
 }
 
 void check(const char* call, const Table& table) {
@@ -159,6 +196,37 @@ std::vector<const Series*> series_of(const LineFigure& figure, std::optional<std
             all.push_back(&series);
     for (const Series& series : figure.series) all.push_back(&series);
     return all;
+}
+
+const std::vector<double>& values_of(const HeatMap& figure, std::optional<std::size_t> frame) {
+    if (frame && *frame >= figure.frames.size())
+        throw IndexError(fmt::format("\"{}\": frame {} of a figure with {}", figure.title, *frame,
+                                     counted(figure.frames.size(), "frame", "frames")));
+    if (figure.frames.empty()) return figure.values;
+    return figure.frames[frame.value_or(figure.frames.size() - 1)].values;
+}
+
+Series median_and_range(std::string name, const std::vector<double>& x, const std::vector<std::vector<double>>& runs) {
+    if (runs.empty()) throw ValueError(fmt::format("median_and_range: \"{}\" has no run: expected at least one", name));
+    for (const std::vector<double>& run : runs)
+        if (run.size() != x.size())
+            throw ValueError(fmt::format("median_and_range: \"{}\": a run has {}: expected {}, one for each x", name,
+                                         counted(run.size(), "value", "values"), x.size()));
+    Series series;
+    series.name = std::move(name);
+    series.x = x;
+    for (std::size_t k = 0; k < x.size(); ++k) {
+        std::vector<double> values;
+        for (const std::vector<double>& run : runs)
+            if (!std::isnan(run[k])) values.push_back(run[k]);
+        if (values.empty()) values.push_back(std::nan(""));
+        std::sort(values.begin(), values.end());
+        const std::size_t half = values.size() / 2;
+        series.y.push_back(values.size() % 2 == 1 ? values[half] : values[half - 1] / 2 + values[half] / 2);
+        series.low.push_back(values.front());
+        series.high.push_back(values.back());
+    }
+    return series;
 }
 
 void assign_colours(LineFigure& figure) {
@@ -237,8 +305,9 @@ std::string missing_note(const LineFigure& figure, std::optional<std::size_t> fr
     return note_from(text, lacks_zero, outside);
 }
 
-std::string missing_note(const HeatMap& figure) {
-    const Drawn counts = count_drawn(figure.value, figure.values);
+std::string missing_note(const HeatMap& figure, std::optional<std::size_t> frame) {
+    Drawn counts = count_drawn(figure.value, values_of(figure, frame));
+    if (figure.sparse) counts.nan = 0;
     // Beyond the ends of the scale a cell takes the colour of the end: it is drawn.
     return note_from(left_out_text(counts), counts.zero > 0, 0);
 }

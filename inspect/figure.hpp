@@ -2,6 +2,8 @@
 /// Figures and tables as plain data. What draws them: svg.hpp, vega_lite.hpp, terminal.hpp; what saves their numbers:
 /// data_file.hpp; what binds them into one page: report.hpp.
 
+#include <ebb/inspect/graph.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -38,6 +40,9 @@ struct Series {
     std::string like = {};
     /// Its number in line_colours; the next free one where not given.
     std::optional<std::size_t> colour = {};
+    /// A band around the line, for the spread over seeds; as many as y, or none.
+    std::vector<double> low = {};
+    std::vector<double> high = {};
 };
 
 /// What the figure shows at one stop of its slider.
@@ -59,7 +64,14 @@ struct LineFigure {
     std::string reference_label = "before training";
 };
 
-/// A matrix as colours: `values` is row-major, [y_at.size(), x_at.size()].
+/// What a heat map shows at one stop of its slider.
+struct MapFrame {
+    std::int64_t step;
+    std::vector<double> values;
+};
+
+/// A matrix as colours: `values` is row-major, [y_at.size(), x_at.size()]. With frames it has a slider over training,
+/// the values are theirs, and `values` is empty.
 struct HeatMap {
     std::string title;
     std::string caption;
@@ -69,6 +81,17 @@ struct HeatMap {
     std::vector<double> x_at;  // evenly spaced, rising
     std::vector<double> y_at;
     std::vector<double> values;
+    std::vector<MapFrame> frames = {};  // by rising step; still pictures show the last one
+    std::string frame_label = "training step";
+    bool sparse = false;       // NaN stands for no cell at all: the half of a triangle
+    std::size_t contours = 0;  // how many lines of equal value, at even distances of the scale
+};
+
+/// A network unrolled through time, coloured by its gradient.
+struct GraphFigure {
+    std::string title;
+    std::string caption;
+    UnrolledGraph graph;
 };
 
 struct Column {
@@ -90,11 +113,21 @@ struct Table {
 /// point or cell, x and y of one length, finite x, frames by rising step, names that differ.
 void check(const char* call, const LineFigure& figure);
 void check(const char* call, const HeatMap& figure);
+void check(const char* call, const GraphFigure& figure);
 void check(const char* call, const Table& table);
 
 /// All series of a still picture: the ones of the frame, then the ones of every frame. Without a frame number the last
 /// frame. Throws IndexError for a frame that the figure does not have.
 std::vector<const Series*> series_of(const LineFigure& figure, std::optional<std::size_t> frame = {});
+
+/// The values at a stop of the slider, the last one where not given; of a heat map without frames its only ones.
+/// Throws IndexError for a frame that the figure does not have.
+const std::vector<double>& values_of(const HeatMap& figure, std::optional<std::size_t> frame = {});
+
+/// Several runs as one line: the median at each x, and the band from the smallest to the largest. Each of `runs` is as
+/// long as `x`; a value that is NaN in one run is left out of the others' median there. Throws ValueError for no run,
+/// and for one of another length.
+Series median_and_range(std::string name, const std::vector<double>& x, const std::vector<std::vector<double>>& runs);
 
 /// Gives each series a number in line_colours: one that has none gets the lowest that no other name in `figure` has.
 void assign_colours(LineFigure& figure);
@@ -122,6 +155,6 @@ Drawn count_drawn(const Axis& axis, const std::vector<double>& values);
 /// "Not drawn: tanh: 12 values are 0 (a log axis has no 0). Beyond the ends of the axis: 3 values."; empty when
 /// everything is drawn.
 std::string missing_note(const LineFigure& figure, std::optional<std::size_t> frame = {});
-std::string missing_note(const HeatMap& figure);
+std::string missing_note(const HeatMap& figure, std::optional<std::size_t> frame = {});
 
 }  // namespace ebb::inspect

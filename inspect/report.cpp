@@ -2,12 +2,11 @@
 #include <ebb/core/file.hpp>
 #include <ebb/inspect/data_file.hpp>
 #include <ebb/inspect/number_text.hpp>
+#include <ebb/inspect/page_data.hpp>
 #include <ebb/inspect/palette.hpp>
 #include <ebb/inspect/report.hpp>
 #include <ebb/inspect/svg.hpp>
-#include <ebb/inspect/vega_lite.hpp>
 #include <ebb/inspect/web_files.hpp>
-#include <ebb/inspect/wide_table.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -85,17 +84,18 @@ std::string figure_tools(const std::string& title) {
     return tools + "</div>";
 }
 
-std::string slider(const std::string& id, const LineFigure& figure) {
+template <class Figure>
+std::string slider(const std::string& id, const Figure& figure) {
     if (figure.frames.size() < 2) return {};
     const std::size_t last = figure.frames.size() - 1;
-    const auto step_text = [&](std::size_t i) { return format_integer(static_cast<double>(figure.frames[i].step)); };
+    const std::string step_text = format_integer(static_cast<double>(figure.frames[last].step));
     return fmt::format(
         "<div class=\"slider\"><button type=\"button\" data-do=\"play\" aria-label=\"Play\" aria-pressed=\"false\">"
         "<span class=\"play-mark\"></span></button>"
         "<label for=\"{0}-step\">{1}</label>"
         "<input type=\"range\" id=\"{0}-step\" min=\"0\" max=\"{2}\" step=\"1\" value=\"{2}\" aria-valuetext=\"{3}\">"
         "<output for=\"{0}-step\">{3}</output></div>\n",
-        id, escape_markup(figure.frame_label), last, step_text(last));
+        id, escape_markup(figure.frame_label), last, step_text);
 }
 
 std::string caption_of(const std::string& caption) {
@@ -119,11 +119,14 @@ template <class Figure>
 std::string figure_html(const std::string& id, const Figure& figure, Width width, const std::string& controls) {
     return fmt::format("<section class=\"figure {}\" id=\"{}\" aria-labelledby=\"{}-title\">\n",
                        width == Width::half ? "half" : "full", id, id) +
-           heading(id, figure.title, figure_tools(figure.title)) + controls +
-           "<div class=\"legend\" role=\"group\" aria-label=\"Lines\"></div>\n" +
-           fmt::format("<div class=\"plot\" role=\"img\" aria-label=\"{}\"></div>\n<div class=\"still\">{}</div>\n",
-                       escape_markup(figure.title + ". " + figure.caption), to_svg(figure, still_options(width))) +
-           "<p class=\"note\" aria-live=\"polite\"></p>\n" + caption_of(figure.caption) + "</section>\n";
+           heading(id, figure.title, figure_tools(figure.title)) + controls + "<div class=\"legend\"></div>\n" +
+           fmt::format(
+               "<div class=\"plot\" role=\"application\" aria-label=\"{}\"></div>\n<div class=\"still\">{}</div>\n",
+               escape_markup(figure.title + ". Arrow keys walk through its values."),
+               to_svg(figure, still_options(width))) +
+           "<div class=\"brush-place\"></div>\n<p class=\"window-note\" aria-live=\"polite\"></p>\n"
+           "<p class=\"note\" aria-live=\"polite\"></p>\n<p class=\"spoken\" aria-live=\"polite\"></p>\n" +
+           caption_of(figure.caption) + "</section>\n";
 }
 
 bool is_whole_column(const Table& table, std::size_t column) {
@@ -170,51 +173,22 @@ std::string table_html(const std::string& id, const Table& table) {
     return out + "</tbody></table></div>\n" + caption_of(table.caption) + "</section>\n";
 }
 
-/// What report.js needs to know of a figure.
-json line_data(const std::string& id, const LineFigure& figure) {
-    json series = json::array();
-    json header = json::array();
-    if (!figure.frames.empty()) header.push_back(figure.frame_label);
-    header.push_back(axis_title(figure.x));
-    for (const Series* column : wide_table(figure).columns) {
-        const LineColour colour = line_colour(column->colour.value_or(0));
-        series.push_back({{"name", column->name},
-                          {"light", colour.light},
-                          {"dark", colour.dark},
-                          {"reference", column->style == LineStyle::reference},
-                          {"like", column->like}});
-        header.push_back(column->name);
+struct SeverityLook {
+    const char* style;
+    const char* word;
+};
+SeverityLook look_of(Severity severity) {
+    switch (severity) {
+        case Severity::good:
+            return {"good", "Good"};
+        case Severity::note:
+            return {"remark", "Note"};
+        case Severity::warning:
+            return {"warning", "Warning"};
+        case Severity::problem:
+            break;
     }
-    json steps = json::array();
-    json notes = json::array();
-    for (std::size_t i = 0; i < figure.frames.size(); ++i) {
-        steps.push_back(figure.frames[i].step);
-        notes.push_back(missing_note(figure, i));
-    }
-    if (figure.frames.empty()) notes.push_back(missing_note(figure));
-    return {{"id", id},
-            {"kind", "lines"},
-            {"title", figure.title},
-            {"x", axis_title(figure.x)},
-            {"series", series},
-            {"header", header},
-            {"steps", steps},
-            {"stepLabel", figure.frame_label},
-            {"referenceLabel", figure.reference_label},
-            {"notes", notes},
-            {"spec", json::parse(to_vega_lite(figure))}};
-}
-
-json map_data(const std::string& id, const HeatMap& figure) {
-    return {{"id", id},
-            {"kind", "map"},
-            {"title", figure.title},
-            {"x", axis_title(figure.x)},
-            {"y", axis_title(figure.y)},
-            {"value", axis_title(figure.value)},
-            {"header", {axis_title(figure.x), axis_title(figure.y), axis_title(figure.value)}},
-            {"notes", {missing_note(figure)}},
-            {"spec", json::parse(to_vega_lite(figure))}};
+    return {"problem", "Problem"};
 }
 
 void make_folder(const char* call, const std::string& folder) {
@@ -242,6 +216,13 @@ Report& Report::add_fact(std::string label, std::string value, std::string detai
     return *this;
 }
 
+Report& Report::add_finding(Severity severity, std::string finding, std::string evidence, std::string advice) {
+    if (finding.empty() || evidence.empty())
+        throw ValueError(fmt::format("Report::add_finding: the {} is empty", finding.empty() ? "finding" : "evidence"));
+    findings_.push_back({severity, std::move(finding), std::move(evidence), std::move(advice)});
+    return *this;
+}
+
 Report& Report::add_text(std::string title, std::string text) {
     if (title.empty() && text.empty()) throw ValueError("Report::add_text: title and text are empty");
     std::string id = new_id(title);
@@ -264,6 +245,13 @@ Report& Report::add(HeatMap figure, Width width) {
     return *this;
 }
 
+Report& Report::add(GraphFigure figure) {
+    check("Report::add", figure);
+    std::string id = new_id(figure.title);
+    sections_.push_back({std::move(id), std::move(figure)});
+    return *this;
+}
+
 Report& Report::add(Table table) {
     check("Report::add", table);
     std::string id = new_id(table.title);
@@ -273,7 +261,7 @@ Report& Report::add(Table table) {
 
 std::string Report::new_id(const std::string& title) const {
     const auto is_taken = [&](const std::string& id) {
-        return id == "overview" || id.rfind("ebb-", 0) == 0 ||
+        return id == "overview" || id == "diagnosis" || id.rfind("ebb-", 0) == 0 ||
                std::any_of(sections_.begin(), sections_.end(),
                            [&](const Section& section) { return section.id == id; });
     };
@@ -323,23 +311,38 @@ void Report::share_colours(LineFigure& figure) {
     assign_colours(figure);
 }
 
-std::string Report::html() const {
-    if (sections_.empty() && facts_.empty())
-        throw ValueError(fmt::format(
-            "Report::html: \"{}\": the report is empty: expected at least one figure, table or text", title_));
-    std::string overview;
+std::string Report::overview() const {
+    std::string html;
+    if (!findings_.empty()) {
+        html += "<section class=\"diagnosis\" id=\"diagnosis\" aria-label=\"Diagnosis\">\n<ul>\n";
+        for (const Finding& finding : findings_) {
+            const SeverityLook look = look_of(finding.severity);
+            html += fmt::format(
+                "<li class=\"{}\"><strong><span>{}</span> {}</strong><p>{}</p>{}</li>\n", look.style, look.word,
+                escape_markup(finding.finding), escape_markup(finding.evidence),
+                finding.advice.empty() ? "" : fmt::format("<p class=\"advice\">{}</p>", escape_markup(finding.advice)));
+        }
+        html += "</ul></section>\n";
+    }
     if (!facts_.empty()) {
-        overview = "<dl class=\"facts\" id=\"overview\">\n";
+        html += "<dl class=\"facts\" id=\"overview\">\n";
         for (const Fact& fact : facts_) {
-            overview += fmt::format(
+            html += fmt::format(
                 "<div><dt>{}</dt><dd>{}{}</dd></div>\n", escape_markup(fact.label), escape_markup(fact.value),
                 fact.detail.empty() ? "" : fmt::format(" <small>{}</small>", escape_markup(fact.detail)));
         }
-        overview += "</dl>\n";
+        html += "</dl>\n";
     }
+    return html;
+}
 
+std::string Report::html() const {
+    if (sections_.empty() && facts_.empty() && findings_.empty())
+        throw ValueError(fmt::format(
+            "Report::html: \"{}\": the report is empty: expected at least one figure, table or text", title_));
     std::string contents;
     std::string body;
+    bool has_graph = false;
     json data = json::array();
     for (const Section& section : sections_) {
         const std::string& id = section.id;
@@ -352,16 +355,21 @@ std::string Report::html() const {
         } else if (const auto* lines = std::get_if<LineFigure>(&section.content)) {
             title = lines->title;
             body += figure_html(id, *lines, section.width, slider(id, *lines));
-            data.push_back(line_data(id, *lines));
+            data.push_back(page_data(id, *lines));
         } else if (const auto* map = std::get_if<HeatMap>(&section.content)) {
             title = map->title;
-            body += figure_html(id, *map, section.width, "");
-            data.push_back(map_data(id, *map));
+            body += figure_html(id, *map, section.width, slider(id, *map));
+            data.push_back(page_data(id, *map));
+        } else if (const auto* graph = std::get_if<GraphFigure>(&section.content)) {
+            title = graph->title;
+            body += figure_html(id, *graph, section.width, "");
+            data.push_back(page_data(id, *graph));
+            has_graph = true;
         } else {
             const auto& table = std::get<Table>(section.content);
             title = table.title;
             body += table_html(id, table);
-            data.push_back({{"id", id}, {"kind", "table"}, {"title", title}, {"csv", to_csv(table)}});
+            data.push_back(page_data(id, table));
         }
         if (!title.empty()) contents += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", id, escape_markup(title));
     }
@@ -370,15 +378,16 @@ std::string Report::html() const {
         return text.empty() ? std::string{} : fmt::format("<script>{}</script>\n", text);
     };
     std::string credits = "<p>Made with Ebb";
-    credits += interactive() ? ", drawn by Vega and Vega-Lite.</p>\n<details><summary>Licences</summary><pre>" +
-                                   escape_markup(web::licences) + "</pre></details>\n"
-                             : ".</p>\n";
+    credits += interactive()
+                   ? ", drawn by Vega, Vega-Lite and Cytoscape.js.</p>\n<details><summary>Licences</summary><pre>" +
+                         escape_markup(web::licences) + "</pre></details>\n"
+                   : ".</p>\n";
     return filled(
         web::page_template,
         {{"title", escape_markup(title_)},
          {"subtitle", subtitle_.empty() ? "" : fmt::format("<p class=\"subtitle\">{}</p>", escape_markup(subtitle_))},
          {"style", std::string{web::style}},
-         {"overview", overview},
+         {"overview", overview()},
          {"contents", sections_.size() < 2 ? "" : "<nav aria-label=\"Contents\"><ul>\n" + contents + "</ul></nav>"},
          {"body", body},
          {"static", interactive() ? ""
@@ -386,7 +395,7 @@ std::string Report::html() const {
                                                 escape_markup(why_static()))},
          {"credits", credits},
          {"data", script_json(data)},
-         {"vega", script(web::vega) + script(web::vega_lite)},
+         {"libraries", script(web::vega) + script(web::vega_lite) + script(has_graph ? web::cytoscape : "")},
          {"script", std::string{web::script}}});
 }
 
@@ -403,6 +412,8 @@ std::vector<std::string> Report::save_svg(const std::string& folder) const {
             inspect::save_svg(path, *lines);
         else if (const auto* map = std::get_if<HeatMap>(&section.content))
             inspect::save_svg(path, *map);
+        else if (const auto* graph = std::get_if<GraphFigure>(&section.content))
+            inspect::save_svg(path, *graph);
         else
             continue;
         paths.push_back(path);
@@ -424,6 +435,8 @@ std::vector<std::string> Report::save_data(const std::string& folder) const {
             save_both(section.id, *lines);
         else if (const auto* map = std::get_if<HeatMap>(&section.content))
             save_both(section.id, *map);
+        else if (const auto* graph = std::get_if<GraphFigure>(&section.content))
+            save_both(section.id, *graph);
         else if (const auto* table = std::get_if<Table>(&section.content))
             save_both(section.id, *table);
     }
@@ -431,7 +444,7 @@ std::vector<std::string> Report::save_data(const std::string& folder) const {
 }
 
 bool Report::interactive() {
-    return !web::vega.empty() && !web::vega_lite.empty();
+    return !web::vega.empty() && !web::vega_lite.empty() && !web::cytoscape.empty();
 }
 
 std::string_view Report::why_static() {

@@ -16,15 +16,23 @@ namespace ebb::inspect {
 /// How much of the page's width a figure takes. Two halves stand side by side where the screen is wide.
 enum class Width { full, half };
 
+/// How a finding of the diagnosis is to be taken.
+enum class Severity { good, note, warning, problem };
+
 /// A report: `report.add(figure)` in the order of reading, then `report.save("report.html")`.
 ///
 /// The page is one file that asks for no other. Its figures have sliders, values under the pointer and downloads where
-/// Ebb was built with Vega (interactive()); otherwise, on paper, and where scripts are off, it shows the same figures
-/// as still pictures. A series keeps its colour through all figures: the colours go by name.
+/// Ebb was built with Vega and Cytoscape.js (interactive()); otherwise, on paper, and where scripts are off, it shows
+/// the same figures as still pictures. A series keeps its colour through all figures: the colours go by name.
 class Report {
   public:
     /// Throws ValueError for an empty title.
     explicit Report(std::string title, std::string subtitle = {});
+
+    /// An entry of the diagnosis, which stands above all else: what was found ("The gradient vanishes: it falls by 10×
+    /// every 7 steps"), the numbers that it stands on, and what could be tried. Throws ValueError for an empty finding
+    /// or evidence.
+    Report& add_finding(Severity severity, std::string finding, std::string evidence, std::string advice = {});
 
     /// A card of the overview at the top: "half-life of the gradient, tanh", "3.0 steps", "e^(−0.23) a step".
     /// Throws ValueError for an empty label or value.
@@ -36,6 +44,7 @@ class Report {
     /// These throw ValueError for an empty figure or table, as check() says.
     Report& add(LineFigure figure, Width width = Width::full);
     Report& add(HeatMap figure, Width width = Width::full);
+    Report& add(GraphFigure figure);
     Report& add(Table table);
 
     /// The page. Throws ValueError for a report without a figure, table, text or fact.
@@ -50,7 +59,7 @@ class Report {
     /// Writes the numbers of each figure and table into `folder` as a CSV and a JSON file. Gives the paths.
     std::vector<std::string> save_data(const std::string& folder) const;
 
-    /// True when Ebb was built with Vega.
+    /// True when Ebb was built with Vega and Cytoscape.js.
     static bool interactive();
     /// Why it was not; empty when it was.
     static std::string_view why_static();
@@ -61,13 +70,19 @@ class Report {
         std::string value;
         std::string detail;
     };
+    struct Finding {
+        Severity severity;
+        std::string finding;
+        std::string evidence;
+        std::string advice;
+    };
     struct Text {
         std::string title;
         std::string text;
     };
     struct Section {
         std::string id;  // its anchor, and the name of its files
-        std::variant<Text, LineFigure, HeatMap, Table> content;
+        std::variant<Text, LineFigure, HeatMap, GraphFigure, Table> content;
         Width width = Width::full;
     };
 
@@ -78,6 +93,9 @@ class Report {
 
     std::string title_;
     std::string subtitle_;
+    std::string overview() const;
+
+    std::vector<Finding> findings_;
     std::vector<Fact> facts_;
     std::vector<Section> sections_;
     std::map<std::string, std::size_t> colours_;  // of series by name

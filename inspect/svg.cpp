@@ -3,6 +3,7 @@
 #include <ebb/inspect/number_text.hpp>
 #include <ebb/inspect/palette.hpp>
 #include <ebb/inspect/svg.hpp>
+#include <ebb/inspect/svg_canvas.hpp>
 #include <ebb/inspect/ticks.hpp>
 
 #include <algorithm>
@@ -17,264 +18,16 @@
 
 namespace ebb::inspect {
 
+using namespace drawing;
+
 namespace {
 
-constexpr std::string_view fonts =
-    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif";
-
-/// What a class of marks is painted with: in the picture itself for light, in its style sheet for dark.
-struct Paint {
-    std::string_view name;
-    std::string_view property;  // fill or stroke
-    std::string_view light;
-    std::string_view dark;
-};
-constexpr std::array<Paint, 6> paints{{
-    {"ebb-paper", "fill", "#ffffff", "#14171c"},
-    {"ebb-ink", "fill", "#1d2129", "#e8eaed"},
-    {"ebb-muted", "fill", "#5b6472", "#a3acb8"},
-    {"ebb-grid", "stroke", "#e4e7eb", "#2b313a"},
-    {"ebb-axis", "stroke", "#8a93a0", "#6b7583"},
-    {"ebb-missing", "fill", "#d7dbe0", "#343b46"},
-}};
-
-const Paint& paint_of(std::string_view name) {
-    return *std::find_if(paints.begin(), paints.end(), [&](const Paint& paint) { return paint.name == name; });
-}
-
-/// A length in px with at most two decimals: "12", "0.5".
-std::string px(double length) {
-    std::string text = fmt::format("{:.2f}", length);
-    while (text.back() == '0') text.pop_back();
-    if (text.back() == '.') text.pop_back();
-    return text == "-0" ? "0" : text;
-}
-
-/// The characters that Unicode has raised or lowered, and what they are on the line: fonts draw their own ones
-/// unevenly.
-struct Shifted {
-    std::string_view character;
-    std::string_view plain;
-    bool raised;
-};
-constexpr std::array<Shifted, 36> shifted_characters{{
-    {"⁰", "0", true},  {"¹", "1", true},  {"²", "2", true},  {"³", "3", true},  {"⁴", "4", true},  {"⁵", "5", true},
-    {"⁶", "6", true},  {"⁷", "7", true},  {"⁸", "8", true},  {"⁹", "9", true},  {"⁻", "−", true},  {"⁺", "+", true},
-    {"ᵀ", "T", true},  {"ᵗ", "t", true},  {"₀", "0", false}, {"₁", "1", false}, {"₂", "2", false}, {"₃", "3", false},
-    {"₄", "4", false}, {"₅", "5", false}, {"₆", "6", false}, {"₇", "7", false}, {"₈", "8", false}, {"₉", "9", false},
-    {"₋", "−", false}, {"₊", "+", false}, {"ₜ", "t", false}, {"ₖ", "k", false}, {"ₕ", "h", false}, {"ᵢ", "i", false},
-    {"ⱼ", "j", false}, {"ₙ", "n", false}, {"ₘ", "m", false}, {"ₓ", "x", false}, {"ₛ", "s", false}, {"ₗ", "l", false},
-}};
-
-const Shifted* shifted_at(std::string_view text) {
-    for (const Shifted& shifted : shifted_characters)
-        if (text.starts_with(shifted.character)) return &shifted;
-    return nullptr;
-}
-
-/// Text with its superscripts and subscripts set by us.
-std::string rich_text(std::string_view text, double size) {
-    std::string markup;
-    std::string plain;
-    double shift = 0;  // of the baseline, downwards
-    const auto flush = [&] {
-        markup += escape_markup(plain);
-        plain.clear();
-    };
-    const auto open = [&](double to, std::string_view attributes) {
-        markup += fmt::format("<tspan dy=\"{}\"{}>", px(to - shift), attributes);
-        shift = to;
-    };
-    while (!text.empty()) {
-        const Shifted* first = shifted_at(text);
-        if (first == nullptr) {
-            if (shift != 0) {
-                // The rest moves back to the line, by a span that stays open up to the next shift.
-                open(0, "");
-                while (!text.empty() && shifted_at(text) == nullptr) {
-                    plain += text.front();
-                    text.remove_prefix(1);
-                }
-                flush();
-                markup += "</tspan>";
-            } else {
-                plain += text.front();
-                text.remove_prefix(1);
-            }
-            continue;
-        }
-        flush();
-        std::string run;
-        const bool raised = first->raised;
-        for (const Shifted* next = first; next != nullptr && next->raised == raised; next = shifted_at(text)) {
-            run += next->plain;
-            text.remove_prefix(next->character.size());
-        }
-        open(raised ? -0.38 * size : 0.22 * size, fmt::format(" font-size=\"{}\"", px(0.74 * size)));
-        markup += escape_markup(run) + "</tspan>";
-    }
-    flush();
-    return markup;
-}
-
-/// An estimate of the width of text, a little too wide for most fonts: there is no font to ask.
-double text_width(std::string_view text, double size) {
-    double width = 0;
-    while (!text.empty()) {
-        if (const Shifted* shifted = shifted_at(text)) {
-            width += 0.45;
-            text.remove_prefix(shifted->character.size());
-            continue;
-        }
-        const char c = text.front();
-        text.remove_prefix(1);
-        if ((static_cast<unsigned char>(c) & 0xC0U) == 0x80U) continue;
-        constexpr std::string_view narrow = "ijl.,:;|'!()[] ftr";
-        constexpr std::string_view wide = "mwMW@%";
-        if (narrow.find(c) != std::string_view::npos)
-            width += 0.39;
-        else if (wide.find(c) != std::string_view::npos)
-            width += 0.92;
-        else if (c >= 'A' && c <= 'Z')
-            width += 0.7;
-        else
-            width += 0.63;
-    }
-    return width * size;
-}
-
-/// Lines of at most `width`, parted at spaces.
-std::vector<std::string> wrap(std::string_view text, double size, double width) {
-    std::vector<std::string> lines(1);
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find(' '), text.size());
-        const std::string word{text.substr(0, end)};
-        const std::string longer = lines.back().empty() ? word : lines.back() + ' ' + word;
-        if (lines.back().empty() || text_width(longer, size) <= width)
-            lines.back() = longer;
-        else
-            lines.push_back(word);
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return lines;
-}
-
-struct Box {
-    double left, top, right, bottom;
-    double width() const { return right - left; }
-    double height() const { return bottom - top; }
-};
-
-/// The picture as it grows.
-class Canvas {
-  public:
-    Canvas(const SvgOptions& options, const std::string& title, const std::string& description)
-        : options_(options), width_(static_cast<double>(options.width)), height_(static_cast<double>(options.height)) {
-        out_ = fmt::format(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"ebb-svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
-            "height=\"{1}\" role=\"img\" aria-label=\"{2}\" font-family=\"{3}\" font-size=\"12\">\n",
-            options.width, options.height, escape_markup(title), fonts);
-        out_ += fmt::format("<desc>{}</desc>\n", escape_markup(description));
-        if (options.theme == Theme::automatic) {
-            out_ += "<style>@media (prefers-color-scheme: dark) {";
-            for (const Paint& paint : paints)
-                out_ += fmt::format(" .{} {{ {}: {} }}", paint.name, paint.property, paint.dark);
-            for (std::size_t i = 0; i < line_colours.size(); ++i)
-                out_ += fmt::format(" .ebb-line-{} {{ stroke: {} }}", i, line_colours[i].dark);
-            out_ += " }</style>\n";
-        }
-        if (options.theme != Theme::page)
-            out_ += fmt::format("<rect width=\"{}\" height=\"{}\" {}/>\n", options.width, options.height,
-                                paint("ebb-paper"));
-    }
-
-    double width() const { return width_; }
-    double height() const { return height_; }
-    void add(const std::string& markup) { out_ += markup + '\n'; }
-
-    /// class and colour of one of `paints`.
-    std::string paint(std::string_view name) const {
-        const Paint& paint = paint_of(name);
-        return fmt::format("class=\"{}\" {}=\"{}\"", name, paint.property,
-                           options_.theme == Theme::dark ? paint.dark : paint.light);
-    }
-
-    std::string line_paint(const Series& series) const {
-        const std::size_t index = series.colour.value_or(0) % line_colours.size();
-        const LineColour colour = line_colour(index);
-        // Once around the colours, the lines are dotted.
-        const bool again = series.colour.value_or(0) >= line_colours.size();
-        std::string_view dash = again ? " stroke-dasharray=\"1 4\"" : "";
-        if (series.style == LineStyle::reference) dash = " stroke-dasharray=\"5 4\" opacity=\"0.6\"";
-        return fmt::format("class=\"ebb-line-{}\" stroke=\"{}\" stroke-width=\"{}\"{}", index,
-                           options_.theme == Theme::dark ? colour.dark : colour.light,
-                           series.style == LineStyle::reference ? "1.25" : "2.25", dash);
-    }
-
-    void text(double x, double y, std::string_view content, double size, std::string_view ink = "ebb-ink",
-              std::string_view attributes = "") {
-        add(fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"{}\" {}{}{}>{}</text>", px(x), px(y), px(size), paint(ink),
-                        attributes.empty() ? "" : " ", attributes, rich_text(content, size)));
-    }
-
-    void line(double x1, double y1, double x2, double y2, std::string_view attributes) {
-        add(fmt::format("<path d=\"M{} {}L{} {}\" fill=\"none\" {}/>", px(x1), px(y1), px(x2), px(y2), attributes));
-    }
-
-    std::string take() {
-        out_ += "</svg>\n";
-        return std::move(out_);
-    }
-
-  private:
-    SvgOptions options_;
-    double width_;
-    double height_;
-    std::string out_;
-};
-
-constexpr double margin = 16;
-constexpr double title_size = 16;
-constexpr double label_size = 12;
-constexpr double note_size = 11;
-
-void check_size(const char* call, const SvgOptions& options) {
-    if (options.width < 240 || options.height < 180 || options.width > 10000 || options.height > 10000)
-        throw ValueError(
-            fmt::format("{}: the picture is {} x {} px: expected at least 240 x 180 and at most 10000 x 10000", call,
-                        options.width, options.height));
-}
-
-/// Title and what stands under it. Gives the y below them. A page has the title in its own words.
-double draw_title(Canvas& canvas, const std::string& title, const std::string& subtitle, Theme theme) {
-    double y = theme == Theme::page ? 0 : margin;
-    if (theme != Theme::page)
-        for (const std::string& line : wrap(title, title_size, canvas.width() - 2 * margin)) {
-            y += title_size;
-            canvas.text(margin, y, line, title_size, "ebb-ink", "font-weight=\"600\"");
-            y += 4;
-        }
-    if (!subtitle.empty()) {
-        y += label_size + 2;
-        canvas.text(margin, y, subtitle, label_size, "ebb-muted");
-    }
-    return y + 8;
-}
-
-/// The note at the foot. Gives the y above it.
-double draw_note(Canvas& canvas, const std::string& note) {
-    if (note.empty()) return canvas.height() - margin;
-    const std::vector<std::string> lines = wrap(note, note_size, canvas.width() - 2 * margin);
-    const double top = canvas.height() - margin - (note_size + 3) * static_cast<double>(lines.size());
-    for (std::size_t i = 0; i < lines.size(); ++i)
-        canvas.text(margin, top + (note_size + 3) * static_cast<double>(i + 1) - 2, lines[i], note_size, "ebb-muted");
-    return top - 6;
-}
-
-double widest(const std::vector<Tick>& ticks, double size) {
-    double width = 0;
-    for (const Tick& tick : ticks) width = std::max(width, text_width(tick.text, size));
-    return width;
+/// "training step 500"; empty for a figure without frames.
+template <class Frames>
+std::string frame_text(const Frames& frames, const std::string& label, std::optional<std::size_t> frame) {
+    if (frames.empty()) return {};
+    return fmt::format("{} {}", label,
+                       format_integer(static_cast<double>(frames[frame.value_or(frames.size() - 1)].step)));
 }
 
 void draw_x_axis(Canvas& canvas, const Axis& axis, const Ticks& ticks, const Box& plot, bool grid) {
@@ -369,6 +122,31 @@ std::string path_of(const LineFigure& figure, const Series& series, const AxesTi
     return path;
 }
 
+/// The outline of a band: along its upper edge and back along the lower one. A part ends where an edge cannot be drawn.
+std::string band_of(const LineFigure& figure, const Series& series, const AxesTicks& ticks, const Box& plot) {
+    std::string path;
+    std::string back;
+    const auto at = [&](double x, double y) {
+        return fmt::format(
+            "{} {}", px(plot.left + plot.width() * std::clamp(position_on(figure.x, ticks.x, x), -20.0, 20.0)),
+            px(plot.bottom - plot.height() * std::clamp(position_on(figure.y, ticks.y, y), -20.0, 20.0)));
+    };
+    const auto finish_part = [&] {
+        if (!back.empty()) path += back + 'z';
+        back.clear();
+    };
+    for (std::size_t i = 0; i < series.low.size(); ++i) {
+        if (!is_drawable(figure.y, series.low[i]) || !is_drawable(figure.y, series.high[i])) {
+            finish_part();
+            continue;
+        }
+        path += (back.empty() ? 'M' : 'L') + at(series.x[i], series.high[i]);
+        back = 'L' + at(series.x[i], series.low[i]) + back;
+    }
+    finish_part();
+    return path;
+}
+
 /// True when the figure ends before some of its values.
 bool is_cut_off(const LineFigure& figure, const std::vector<const Series*>& all) {
     return std::any_of(all.begin(), all.end(), [&](const Series* series) {
@@ -451,6 +229,14 @@ double draw_legend(Canvas& canvas, const std::vector<LegendEntry>& entries, doub
 
 }  // namespace
 
+namespace {
+
+/// Above so many cells, none is drawn smaller than this, in px.
+constexpr std::size_t most_cells = 20000;
+constexpr double smallest_cell = 3;
+
+}  // namespace
+
 std::string to_svg(const LineFigure& original, const SvgOptions& options) {
     check("to_svg", original);
     check_size("to_svg", options);
@@ -459,11 +245,7 @@ std::string to_svg(const LineFigure& original, const SvgOptions& options) {
     const std::vector<const Series*> all = series_of(figure, options.frame);
     const AxesTicks ticks = axes_ticks(figure, options.width < 480 ? 5 : 8, options.height < 280 ? 5 : 8);
 
-    std::string subtitle;
-    if (!figure.frames.empty())
-        subtitle = fmt::format(
-            "{} {}", figure.frame_label,
-            format_integer(static_cast<double>(figure.frames[options.frame.value_or(figure.frames.size() - 1)].step)));
+    const std::string subtitle = frame_text(figure.frames, figure.frame_label, options.frame);
     Canvas canvas(options, figure.title, figure.caption);
     const double below_title = draw_title(canvas, figure.title, subtitle, options.theme);
     const double above_note = draw_note(canvas, missing_note(figure, options.frame));
@@ -498,6 +280,9 @@ std::string to_svg(const LineFigure& original, const SvgOptions& options) {
         // An inner picture cuts off what leaves it, and needs no id that could clash on a page.
         canvas.add(fmt::format("<svg x=\"{0}\" y=\"{1}\" width=\"{2}\" height=\"{3}\" viewBox=\"{0} {1} {2} {3}\">",
                                px(plot.left), px(plot.top), px(plot.width()), px(plot.height())));
+    for (const Series* series : all)
+        if (const std::string band = band_of(figure, *series, ticks, plot); !band.empty())
+            canvas.add(fmt::format("<path d=\"{}\" {} opacity=\"0.18\"/>", band, canvas.band_paint(*series)));
     for (const LineStyle style : {LineStyle::reference, LineStyle::solid})
         for (const Series* series : all) {
             if (series->style != style) continue;
@@ -523,12 +308,11 @@ std::string to_svg(const LineFigure& original, const SvgOptions& options) {
 std::string to_svg(const HeatMap& figure, const SvgOptions& options) {
     check("to_svg", figure);
     check_size("to_svg", options);
-    if (options.frame)
-        throw IndexError(
-            fmt::format("to_svg: \"{}\": frame {} of a heat map, which has none", figure.title, *options.frame));
+    const std::vector<double>& values = values_of(figure, options.frame);
     Canvas canvas(options, figure.title, figure.caption);
-    const double below_title = draw_title(canvas, figure.title, "", options.theme);
-    const double above_note = draw_note(canvas, missing_note(figure));
+    const double below_title =
+        draw_title(canvas, figure.title, frame_text(figure.frames, figure.frame_label, options.frame), options.theme);
+    const double above_note = draw_note(canvas, missing_note(figure, options.frame));
 
     // Each cell reaches half a gap around its place.
     const auto ends_of = [](const Axis& axis, const std::vector<double>& at) {
@@ -551,12 +335,12 @@ std::string to_svg(const HeatMap& figure, const SvgOptions& options) {
     if (whole_rows) std::erase_if(ticks.y.major, [](const Tick& tick) { return std::trunc(tick.at) != tick.at; });
     const Ticks scale = value_ticks(figure, 6);
 
-    const double bar_room = 12 + 8 + std::max(widest(scale.major, label_size), 24.0) + margin;
     const Box plot{margin + std::max(20.0, widest(ticks.y.major, label_size)) + 8, below_title + label_size + 16,
-                   canvas.width() - bar_room - 14, above_note - 40};
+                   canvas.width() - colour_bar_room(scale), above_note - 40};
 
-    canvas.add(fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" {}/>", px(plot.left), px(plot.top),
-                           px(plot.width()), px(plot.height()), canvas.paint("ebb-missing")));
+    if (!figure.sparse)
+        canvas.add(fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" {}/>", px(plot.left), px(plot.top),
+                               px(plot.width()), px(plot.height()), canvas.paint("ebb-missing")));
     canvas.add("<g shape-rendering=\"crispEdges\">");
     const std::size_t columns = figure.x_at.size();
     const std::size_t rows = figure.y_at.size();
@@ -565,23 +349,39 @@ std::string to_svg(const HeatMap& figure, const SvgOptions& options) {
         if (!is_drawable(figure.value, value)) return -1;
         return static_cast<int>(std::lround(shades * std::clamp(position_on(figure.value, scale, value), 0.0, 1.0)));
     };
+    // Cells that nobody could tell apart are drawn in blocks, each as its largest value.
+    const auto block_of = [](std::size_t count, double room) {
+        return static_cast<std::size_t>(std::max(1.0, std::ceil(smallest_cell * static_cast<double>(count) / room)));
+    };
+    const std::size_t across = columns * rows > most_cells ? block_of(columns, plot.width()) : 1;
+    const std::size_t down = columns * rows > most_cells ? block_of(rows, plot.height()) : 1;
+    const auto shade_of_block = [&](std::size_t row, std::size_t column) {
+        int shade = -1;
+        for (std::size_t r = row; r < std::min(row + down, rows); ++r)
+            for (std::size_t c = column; c < std::min(column + across, columns); ++c)
+                shade = std::max(shade, shade_of(values[r * columns + c]));
+        return shade;
+    };
     // All cells of one shade are one path. They overlap by a hair, so that rounding leaves no gap between them.
     constexpr double lap = 0.3;
     std::array<std::string, shades + 1> paths;
     const double width = plot.width() / static_cast<double>(columns);
     const double height = plot.height() / static_cast<double>(rows);
-    for (std::size_t row = 0; row < rows; ++row) {
-        const std::size_t from_bottom = figure.y.reversed ? rows - 1 - row : row;
+    for (std::size_t row = 0; row < rows; row += down) {
+        const std::size_t last = std::min(row + down, rows) - 1;
+        const std::size_t from_bottom = figure.y.reversed ? rows - 1 - row : last;
         const double y = plot.bottom - height * static_cast<double>(from_bottom + 1);
+        const double tall = height * static_cast<double>(last + 1 - row) + lap;
         for (std::size_t begin = 0; begin < columns;) {
-            const int shade = shade_of(figure.values[row * columns + begin]);
-            std::size_t end = begin + 1;
-            while (end < columns && shade_of(figure.values[row * columns + end]) == shade) ++end;
+            const int shade = shade_of_block(row, begin);
+            std::size_t end = begin + across;
+            while (end < columns && shade_of_block(row, end) == shade) end += across;
+            end = std::min(end, columns);
             const double x = plot.left + width * static_cast<double>(figure.x.reversed ? columns - end : begin);
             if (shade >= 0)
                 paths[static_cast<std::size_t>(shade)] +=
                     fmt::format("M{} {}h{}v{}H{}z", px(x), px(y), px(width * static_cast<double>(end - begin) + lap),
-                                px(height + lap), px(x));
+                                px(tall), px(x));
             begin = end;
         }
     }
@@ -589,21 +389,8 @@ std::string to_svg(const HeatMap& figure, const SvgOptions& options) {
         if (const std::string& path = paths[static_cast<std::size_t>(shade)]; !path.empty())
             canvas.add(
                 fmt::format("<path d=\"{}\" fill=\"{}\"/>", path, heat_colour(static_cast<double>(shade) / shades)));
-    constexpr int steps = 64;
-    const double bar_left = plot.right + 14;
-    for (int step = 0; step < steps; ++step) {
-        const double step_height = plot.height() / steps;
-        canvas.add(fmt::format("<rect x=\"{}\" y=\"{}\" width=\"12\" height=\"{}\" fill=\"{}\"/>", px(bar_left),
-                               px(plot.bottom - step_height * (step + 1)), px(step_height + 0.5),
-                               heat_colour((step + 0.5) / steps)));
-    }
     canvas.add("</g>");
-    for (const Tick& tick : scale.major) {
-        const double y = plot.bottom - plot.height() * position_on(figure.value, scale, tick.at);
-        canvas.text(bar_left + 18, y + 4, tick.text, label_size, "ebb-muted");
-    }
-    canvas.text(canvas.width() - margin, plot.top - 12, axis_title(figure.value), label_size, "ebb-ink",
-                "text-anchor=\"end\"");
+    draw_colour_bar(canvas, plot, figure.value, scale);
     draw_y_axis(canvas, figure.y, ticks.y, plot, false);
     draw_x_axis(canvas, figure.x, ticks.x, plot, false);
     return canvas.take();

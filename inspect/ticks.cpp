@@ -240,6 +240,8 @@ AxesTicks axes_ticks(const LineFigure& figure, std::size_t wanted_x, std::size_t
         for (const Series& series : group) {
             x.add(figure.x, series.x);
             y.add(figure.y, series.y);
+            y.add(figure.y, series.low);
+            y.add(figure.y, series.high);
         }
     };
     add(figure.series);
@@ -251,8 +253,18 @@ AxesTicks axes_ticks(const LineFigure& figure, std::size_t wanted_x, std::size_t
 Ticks value_ticks(const HeatMap& figure, std::size_t wanted) {
     Extent extent;
     extent.add(figure.value, figure.values);
+    for (const MapFrame& frame : figure.frames) extent.add(figure.value, frame.values);
     extent.whole = false;
     return ticks_for(figure.value, extent, wanted, Ends::round);
+}
+
+Ticks gradient_ticks(const GraphFigure& figure) {
+    const Axis axis{.label = "gradient", .scale = Scale::log};
+    Extent extent;
+    for (const GraphNode& node : figure.graph.nodes)
+        if (node.grad_norm) extent.add(axis, {*node.grad_norm});
+    if (extent.any) extent.low = std::max(extent.low, 1e-60 * extent.high);
+    return ticks_for(axis, extent, 6, Ends::round);
 }
 
 double position_on(const Axis& axis, const Ticks& ticks, double value) {

@@ -93,15 +93,31 @@ std::string column_name(std::size_t index) {
     return fmt::format("s{}", index);
 }
 
+json data_json(VegaData data, const std::string& csv, const json& parse) {
+    if (data == VegaData::named) return {{"name", "points"}};
+    return {{"values", csv}, {"format", {{"type", "csv"}, {"parse", parse}}}};
+}
+
+/// The slider, as a list to choose from.
+template <class Frames>
+json step_parameter(const Frames& frames, const std::string& label) {
+    json steps = json::array();
+    for (const auto& frame : frames) steps.push_back(frame.step);
+    return {{"name", "step"},
+            {"value", frames.back().step},
+            {"bind", {{"input", "select"}, {"options", steps}, {"name", label + " "}}}};
+}
+
 }  // namespace
 
-std::string to_vega_lite(const LineFigure& original) {
+std::string to_vega_lite(const LineFigure& original, VegaData data) {
     check("to_vega_lite", original);
     LineFigure figure = original;
     assign_colours(figure);
     const WideTable table = wide_table(figure);
     const AxesTicks ticks = axes_ticks(figure, 8, 8);
-    const bool has_frames = !figure.frames.empty();
+    const bool inside = data == VegaData::inside;
+    const bool has_frames = inside && !figure.frames.empty();
     const bool is_log = figure.y.scale == Scale::log;
 
     // Data: step, x, s0, s1 ...; names of series may hold anything, names of columns must not.
@@ -118,9 +134,10 @@ std::string to_vega_lite(const LineFigure& original) {
     const std::string& follower = figure.reference_label;
     const std::string reference = "reference";
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-        const Series& series = *table.columns[i];
+        const Series& series = *table.columns[i].series;
         csv += ',' + column_name(i);
         parse[column_name(i)] = "number";
+        if (table.columns[i].part != WideColumn::Part::value) continue;
         columns.push_back(column_name(i));
         const bool follows = !series.like.empty();
         const bool is_reference = series.style == LineStyle::reference;
@@ -139,6 +156,7 @@ std::string to_vega_lite(const LineFigure& original) {
     }
     csv += '\n';
     for (const WideRow& row : table.rows) {
+        if (!inside) break;
         if (has_frames) csv += (row.step ? fmt::format("{}", *row.step) : "") + ',';
         csv += short_number(row.x);
         for (const std::optional<double>& y : row.y) csv += ',' + (y ? short_number(*y) : "");
@@ -150,17 +168,12 @@ std::string to_vega_lite(const LineFigure& original) {
               {"width", "container"},
               {"height", 320},
               {"autosize", {{"type", "fit-x"}, {"contains", "padding"}}},
-              {"data", {{"values", csv}, {"format", {{"type", "csv"}, {"parse", parse}}}}}};
+              {"data", data_json(data, csv, parse)}};
     if (!figure.caption.empty()) spec["description"] = figure.caption;
     // The columns that a reader has switched off.
     spec["params"] = json::array({{{"name", "hidden"}, {"value", json::array()}}});
     if (has_frames) {
-        json steps = json::array();
-        for (const Frame& frame : figure.frames) steps.push_back(frame.step);
-        spec["params"].push_back(
-            {{"name", "step"},
-             {"value", figure.frames.back().step},
-             {"bind", {{"input", "select"}, {"options", steps}, {"name", figure.frame_label + " "}}}});
+        spec["params"].push_back(step_parameter(figure.frames, figure.frame_label));
         // Once for all layers: everything after it sees one step only.
         spec["transform"] = json::array({{{"filter", "datum.step === null || datum.step === step"}}});
     }
@@ -196,6 +209,29 @@ std::string to_vega_lite(const LineFigure& original) {
         dash["legend"] = {
             {"title", nullptr}, {"symbolType", "stroke"}, {"symbolStrokeColor", "#555b66"}, {"values", {follower}}};
 
+    // The bands, behind all lines: a band's columns stand behind its line's.
+    json layers = json::array();
+    for (std::size_t i = 0; i + 2 < table.columns.size(); ++i) {
+        if (table.columns[i + 1].part != WideColumn::Part::low) continue;
+        const std::string low = column_name(i + 1), high = column_name(i + 2);
+        json edge = y;
+        edge["field"] = low;
+        const Series& series = *table.columns[i].series;
+        layers.push_back(
+            {{"transform",
+              json::array(
+                  {{{"filter", fmt::format("indexof(hidden, '{}') < 0 && isValid(datum.{}) && isFinite(datum.{}) && "
+                                           "isValid(datum.{}) && isFinite(datum.{}){}",
+                                           column_name(i), low, low, high, high,
+                                           is_log ? fmt::format(" && datum.{} > 0", low) : "")}}})},
+             {"mark", {{"type", "area"}, {"opacity", 0.18}, {"clip", true}}},
+             {"encoding",
+              {{"x", x},
+               {"y", edge},
+               {"y2", {{"field", high}}},
+               {"color", {{"datum", series.like.empty() ? series.name : series.like}, {"type", "nominal"}}}}}});
+    }
+
     const bool cut_off = figure.x.min || figure.x.max || figure.y.min || figure.y.max;
     const auto line_layer = [&](bool dashed) {
         json transform = unfold;
@@ -213,7 +249,6 @@ std::string to_vega_lite(const LineFigure& original) {
                       {"opacity", dashed ? 0.6 : 1.0}}},
                     {"encoding", encoding}};
     };
-    json layers = json::array();
     if (has_reference) layers.push_back(line_layer(true));
     layers.push_back(line_layer(false));
 
@@ -232,7 +267,7 @@ std::string to_vega_lite(const LineFigure& original) {
         values.push_back({{"op", "max"}, {"field", column_name(i)}, {"as", column_name(i)}});
         tooltip.push_back({{"field", column_name(i)},
                            {"type", "quantitative"},
-                           {"title", table.columns[i]->name},
+                           {"title", table.columns[i].name()},
                            {"format", ".3~g"}});
     }
     at_x.push_back({{"aggregate", values}, {"groupby", {"x"}}});
@@ -255,18 +290,26 @@ std::string to_vega_lite(const LineFigure& original) {
     return ascii_json(spec);
 }
 
-std::string to_vega_lite(const HeatMap& figure) {
+std::string to_vega_lite(const HeatMap& figure, VegaData data) {
     check("to_vega_lite", figure);
     const bool is_log = figure.value.scale == Scale::log;
     const auto gap = [](const std::vector<double>& at) { return at.size() > 1 ? at[1] - at[0] : 1.0; };
     const double x_half = gap(figure.x_at) / 2;
     const double y_half = gap(figure.y_at) / 2;
 
-    std::string csv = "x,y,value\n";
-    for (std::size_t row = 0; row < figure.y_at.size(); ++row)
-        for (std::size_t column = 0; column < figure.x_at.size(); ++column)
-            csv += fmt::format("{},{},{}\n", short_number(figure.x_at[column]), short_number(figure.y_at[row]),
-                               short_number(figure.values[row * figure.x_at.size() + column]));
+    const bool inside = data == VegaData::inside;
+    const bool has_frames = inside && !figure.frames.empty();
+    std::string csv = has_frames ? "step,x,y,value\n" : "x,y,value\n";
+    const auto add_rows = [&](const std::vector<double>& cells, const std::string& step) {
+        for (std::size_t row = 0; row < figure.y_at.size(); ++row)
+            for (std::size_t column = 0; column < figure.x_at.size(); ++column)
+                csv +=
+                    fmt::format("{}{},{},{}\n", step, short_number(figure.x_at[column]), short_number(figure.y_at[row]),
+                                short_number(cells[row * figure.x_at.size() + column]));
+    };
+    if (inside && !has_frames) add_rows(figure.values, "");
+    if (has_frames)
+        for (const MapFrame& frame : figure.frames) add_rows(frame.values, fmt::format("{},", frame.step));
 
     const auto place_ticks = [](const std::vector<double>& at, double half, std::size_t wanted) {
         Ticks ticks = linear_ticks(at.front(), at.back(), wanted, Ends::exact);
@@ -302,6 +345,7 @@ std::string to_vega_lite(const HeatMap& figure) {
     // Cells reach a little under their right and upper neighbours, which are drawn later: no seams between them.
     constexpr double lap = 1.1;
     json transform = json::array();
+    if (has_frames) transform.push_back({{"filter", "datum.step === step"}});
     transform.push_back({{"filter", is_log ? "isFinite(datum.value) && datum.value > 0" : "isFinite(datum.value)"}});
     transform.push_back({{"calculate", edge("x", -x_half)}, {"as", "left"}});
     transform.push_back({{"calculate", edge("x", x_half * lap)}, {"as", "right"}});
@@ -311,8 +355,12 @@ std::string to_vega_lite(const HeatMap& figure) {
     json spec{{"$schema", schema}, {"title", figure.title}, {"width", "container"}, {"height", 320}};
     if (!figure.caption.empty()) spec["description"] = figure.caption;
     spec["autosize"] = {{"type", "fit-x"}, {"contains", "padding"}};
-    spec["data"] = {{"values", csv},
-                    {"format", {{"type", "csv"}, {"parse", {{"x", "number"}, {"y", "number"}, {"value", "number"}}}}}};
+    json parse{{"x", "number"}, {"y", "number"}, {"value", "number"}};
+    if (has_frames) {
+        parse["step"] = "number";
+        spec["params"] = json::array({step_parameter(figure.frames, figure.frame_label)});
+    }
+    spec["data"] = data_json(data, csv, parse);
     spec["transform"] = transform;
     spec["mark"] = {{"type", "rect"}, {"clip", true}};
     const json colour{{"field", "value"},

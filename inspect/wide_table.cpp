@@ -14,12 +14,21 @@ bool has_repeated_x(const Series& series) {
 
 }  // namespace
 
+std::string WideColumn::name() const {
+    return series->name + (part == Part::low ? ", low" : part == Part::high ? ", high" : "");
+}
+
 WideTable wide_table(const LineFigure& figure) {
     WideTable table;
     std::map<std::string, std::size_t> column_of;
     const auto name_columns = [&](const std::vector<Series>& group) {
-        for (const Series& series : group)
-            if (column_of.emplace(series.name, table.columns.size()).second) table.columns.push_back(&series);
+        for (const Series& series : group) {
+            if (!column_of.emplace(series.name, table.columns.size()).second) continue;
+            table.columns.push_back({&series});
+            if (series.low.empty()) continue;
+            table.columns.push_back({&series, WideColumn::Part::low});
+            table.columns.push_back({&series, WideColumn::Part::high});
+        }
     };
     for (const Frame& frame : figure.frames) name_columns(frame.series);
     name_columns(figure.series);
@@ -35,6 +44,9 @@ WideTable wide_table(const LineFigure& figure) {
                     alone ? table.rows.emplace_back(fresh) : by_x.try_emplace(series.x[i], fresh).first->second;
                 row.y.resize(table.columns.size());
                 row.y[column] = series.y[i];
+                if (series.low.empty() || table.columns[column].series->low.empty()) continue;
+                row.y[column + 1] = series.low[i];
+                row.y[column + 2] = series.high[i];
             }
         }
         for (auto& [x, row] : by_x) table.rows.push_back(std::move(row));

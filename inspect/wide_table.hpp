@@ -16,8 +16,17 @@ struct WideRow {
     std::vector<std::optional<double>> y;  // one for each name
 };
 
+/// The values of a series, or an edge of its band.
+struct WideColumn {
+    enum class Part { value, low, high };
+    const Series* series;  // the first of its name
+    Part part = Part::value;
+
+    std::string name() const;  // "tanh", "tanh, low"
+};
+
 struct WideTable {
-    std::vector<const Series*> columns;  // the first series of each name, in the order of their first appearance
+    std::vector<WideColumn> columns;  // in the order in which the series first appear, each with its band
     std::vector<WideRow> rows;
 };
 

@@ -3,7 +3,7 @@
 # Installs what SOURCE/package-lock.json names into BUILD/node_modules and copies what the page embeds into BUILD. Where
 # that fails, the copies are empty, BUILD/why_static.txt says why, and the build goes on.
 
-set(vendor "${BUILD}/vega.js" "${BUILD}/vega-lite.js" "${BUILD}/licences.txt")
+set(vendor "${BUILD}/vega.js" "${BUILD}/vega-lite.js" "${BUILD}/cytoscape.js" "${BUILD}/licences.txt")
 file(MAKE_DIRECTORY "${BUILD}")
 
 function(give_up reason)
@@ -22,17 +22,18 @@ execute_process(
     WORKING_DIRECTORY "${BUILD}" RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output TIMEOUT 600)
 if(NOT result EQUAL 0)
     message("${output}")
-    give_up("npm could not fetch Vega when Ebb was built.")
+    give_up("npm could not fetch Vega and Cytoscape.js when Ebb was built.")
     return()
 endif()
 
 set(modules "${BUILD}/node_modules")
-foreach(name IN ITEMS vega vega-lite)
-    if(NOT EXISTS "${modules}/${name}/build/${name}.min.js")
-        give_up("npm's ${name} has no build/${name}.min.js.")
+foreach(path IN ITEMS vega/build/vega.min.js vega-lite/build/vega-lite.min.js cytoscape/dist/cytoscape.min.js)
+    string(REGEX MATCH "^[^/]+" name "${path}")
+    if(NOT EXISTS "${modules}/${path}")
+        give_up("npm has fetched no ${path}.")
         return()
     endif()
-    file(READ "${modules}/${name}/build/${name}.min.js" text)
+    file(READ "${modules}/${path}" text)
     string(REGEX REPLACE "\n//# sourceMappingURL=[^\n]*" "" text "${text}")
     # Neither may end the page's script element, nor start a comment in it; within strings the escapes mean the same.
     string(REPLACE "</script" "<\\/script" text "${text}")
@@ -40,8 +41,8 @@ foreach(name IN ITEMS vega vega-lite)
     file(WRITE "${BUILD}/${name}.js" "${text}")
 endforeach()
 
-# The licences of everything bundled in the two, each text once, with the packages that it holds for.
-file(GLOB packages LIST_DIRECTORIES true "${modules}/vega*" "${modules}/d3-*" "${modules}/topojson-client"
+# The licences of everything bundled in the three, each text once, with the packages that it holds for.
+file(GLOB packages LIST_DIRECTORIES true "${modules}/vega*" "${modules}/d3-*" "${modules}/cytoscape" "${modules}/topojson-client"
      "${modules}/delaunator" "${modules}/robust-predicates" "${modules}/internmap" "${modules}/tslib"
      "${modules}/json-stringify-pretty-compact")
 set(hashes "")

@@ -161,8 +161,23 @@ export class Page {
         await this.send("Input.dispatchKeyEvent", { type: "keyUp", ...common });
     }
 
+    async drag(x1, y1, x2, y2) {
+        const send = (type, x, y) => this.send("Input.dispatchMouseEvent", { type, x, y, button: "left", buttons: 1, clickCount: 1 });
+        await send("mousePressed", x1, y1);
+        for (let i = 1; i <= 5; ++i) await send("mouseMoved", x1 + (i * (x2 - x1)) / 5, y1 + (i * (y2 - y1)) / 5);
+        await send("mouseReleased", x2, y2);
+    }
+
     async moveMouse(x, y) {
         await this.send("Input.dispatchMouseEvent", { type: "mouseMoved", x, y });
+    }
+
+    /// A PNG of one element.
+    async picture(selector) {
+        const clip = await this.value(`(() => { const { left, top, width, height } = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect();
+            return { x: left + scrollX - 12, y: top + scrollY, width: width + 24, height: height + 8, scale: 1 }; })()`);
+        const { data } = await this.send("Page.captureScreenshot", { format: "png", captureBeyondViewport: true, clip });
+        return Buffer.from(data, "base64");
     }
 
     /// A PNG of the screen, or of the whole page.

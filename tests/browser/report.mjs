@@ -21,6 +21,8 @@ const browser = new Chromium(chromium);
 const downloads = mkdtempSync(join(tmpdir(), "ebb-downloads-"));
 
 const gradient = "#gradient-norm-through-time";
+const [triangle, seeds] = ["#which-loss-reaches-which-step", "#gradient-norm-over-five-seeds"];
+const [lstm, gru] = ["#the-lstm-unrolled", "#a-gru-of-500-steps"];
 const openPages = [];
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -51,6 +53,13 @@ const points = (d) => [...d.matchAll(/[ML](-?[\d.e-]+),(-?[\d.e-]+)/g)].map(([, 
 const moveSlider = (page, figure, value) =>
     page.value(`(() => { const input = document.querySelector("${figure} input[type=range]"); input.value = ${value};
         input.dispatchEvent(new Event("input", { bubbles: true })); })()`);
+
+const boxOf = (page, selector) => page.value(`(() => { const { left, top, width, height } =
+    document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return { left, top, width, height }; })()`);
+
+// What a graph's canvases show, as one number.
+const ink = (page, figure) => page.value(`[...document.querySelectorAll("${figure} .plot canvas")].map((canvas) => canvas.toDataURL())
+    .join("").split("").reduce((hash, character) => (hash * 31 + character.charCodeAt(0)) | 0, 7)`);
 
 const shown = (page, selector) => page.value(`(() => { const e = document.querySelector(${JSON.stringify(selector)});
     return !!e && e.getClientRects().length > 0; })()`);
@@ -131,6 +140,171 @@ const tests = {
         await pause(100);
         assert.equal(await note(), "Not drawn: tanh: 1 value is 0 (a log axis has no 0).");
         assert.equal(points((await linesOf(page, gradient, false))[0]).length, 99);
+    },
+
+    async "the brush cuts out a window, by keyboard and by pointer, and says what happens in it"() {
+        const page = await openReport();
+        const labels = () => page.value(`[...document.querySelectorAll("${gradient} .plot .role-axis-label text")].map((text) => text.textContent).sort()`);
+        const note = () => page.value(`document.querySelector("${gradient} .window-note").textContent`);
+        const all = await labels();
+        assert.equal(await note(), "");
+        await page.value(`document.querySelector("${gradient} .brush input").focus()`);
+        await page.press("End", "End", 35);
+        await page.until(`document.querySelector("${gradient} .window-note").textContent.includes("from 99 to 100.")`);
+        for (let i = 0; i < 19; ++i) await page.press("ArrowLeft", "ArrowLeft", 37);
+        await pause(250);
+        assert.match(await note(), /^time step t, from 80 to 100\. On average each step of it changes: tanh × 1\.\d\d, LSTM × 1\.\d\d, GRU × 1\.\d\d\.$/);
+        const some = await labels();
+        assert.notDeepEqual(some, all);
+        assert.ok(some.includes("90") && !some.includes("40"), String(some));
+        // Every line still ends at the right edge, and none stands outside of the plot.
+        const inside = await page.value(`(() => { const plot = document.querySelector("${gradient} .plot .background").getBoundingClientRect();
+            return [...document.querySelectorAll("${gradient} .plot .mark-line path")].map((path) => plot.right - path.getBoundingClientRect().right); })()`);
+        for (const gap of inside) assert.ok(gap < 3, String(inside));
+        assert.equal(await page.value(`document.querySelector("${gradient} .brush input").getAttribute("aria-valuetext")`), "80");
+
+        // Drawn anew by the pointer: the left half.
+        await page.value(`document.querySelector("${gradient} .brush").scrollIntoView({ block: "center", behavior: "instant" })`);
+        const box = await boxOf(page, `${gradient} .brush-track`);
+        await page.drag(box.left + 2, box.top + 10, box.left + box.width / 2, box.top + 10);
+        await pause(150);
+        assert.match(await note(), /^time step t, from 1 to (50|51)\./);
+        // Moved by a quarter of the whole.
+        await page.drag(box.left + box.width / 4, box.top + 10, box.left + box.width / 2, box.top + 10);
+        await pause(150);
+        assert.match(await note(), /^time step t, from 2[5-7] to 7[4-7]\./);
+        await page.value(`document.querySelector("${gradient} .brush-all").click()`);
+        await pause(150);
+        assert.equal(await note(), "");
+        assert.deepEqual(await labels(), all);
+        checkSilent(page);
+    },
+
+    async "arrow keys walk through the values of every kind of figure, and they are read out"() {
+        const page = await openReport();
+        const spoken = (figure) => page.value(`document.querySelector("${figure} .spoken").textContent`);
+        const walk = async (figure, ...keys) => {
+            await page.value(`document.querySelector("${figure} .plot").focus()`);
+            for (const key of keys) await page.press(key, key, { ArrowLeft: 37, ArrowUp: 38, ArrowRight: 39, ArrowDown: 40 }[key]);
+            await pause(80);
+            assert.equal(await page.value("document.getElementById('ebb-tooltip').hidden"), false, figure);
+            return spoken(figure);
+        };
+        assert.match(await walk(gradient, "ArrowLeft"), /^time step t 100: tanh 0\.0\d+, LSTM /);
+        assert.match(await walk(gradient, "ArrowLeft"), /^time step t 99: /);
+        assert.match(await walk(triangle, "ArrowRight", "ArrowDown", "ArrowLeft"), /^time step t 58, loss k 1: ‖∂Lₖ\/∂hₜ‖ NaN$/);
+        assert.match(await walk(lstm, "ArrowRight"), /^readout, t = 11: .*norm of gradient 1/);
+        assert.match(await walk(lstm, "ArrowDown"), /^lstm\.c, lstm\.h, t = 11: lstm\.h: norm of gradient 0\.\d+, .*nodes of the tape \d\d$/);
+        assert.match(await walk(lstm, "ArrowLeft", "ArrowLeft"), /^lstm\.c, lstm\.h, t = 9: /);
+        await page.value("document.activeElement.blur()");
+        assert.equal(await page.value("document.getElementById('ebb-tooltip').hidden"), true);
+        checkSilent(page);
+    },
+
+    async "a heat map has a slider over training, and values under the pointer"() {
+        const page = await openReport();
+        const image = () => page.value(`document.querySelector("${triangle} .plot image").getAttribute("href")`);
+        const before = await image();
+        assert.ok(before.startsWith("data:image/png"));
+        await moveSlider(page, triangle, 0);
+        await page.until(`document.querySelector("${triangle} output").textContent === "0"`);
+        await pause(150);
+        assert.notEqual(await image(), before);
+        await page.value(`document.querySelector("${triangle}").scrollIntoView({ behavior: "instant" })`);
+        const plot = await boxOf(page, `${triangle} .plot .background`);
+        // The last loss, at the foot of the picture, has come back to the first step by 59 factors of e^-0.4.
+        await page.moveMouse(plot.left + 3, plot.top + plot.height - 3);
+        await page.until("!document.getElementById('ebb-tooltip').hidden", 10);
+        const text = await page.value("document.getElementById('ebb-tooltip').textContent");
+        assert.equal(text, "time step t: 0loss k59‖∂Lₖ/∂hₜ‖5.63 × 10⁻¹³");
+        // No loss has reached a later step: the other half is empty.
+        await page.moveMouse(plot.left + plot.width - 3, plot.top + 3);
+        await page.until("document.getElementById('ebb-tooltip').hidden", 10);
+        assert.equal(await page.value(`document.querySelectorAll("#loss-surface .plot .mark-rule line").length > 50`), true);
+        checkSilent(page);
+    },
+
+    async "seeds are bands behind their medians, and go with them"() {
+        const page = await openReport();
+        const count = () => page.value(`document.querySelectorAll("${seeds} .plot .mark-area path").length`);
+        assert.equal(await count(), 3);
+        await page.value(`[...document.querySelectorAll("${seeds} .legend button")].find((b) => b.textContent === "GRU").click()`);
+        await pause(200);
+        assert.equal(await count(), 2);
+        assert.equal((await linesOf(page, seeds, false)).length, 2);
+        checkSilent(page);
+    },
+
+    async "the unrolled graph: steps, operations, weights, window, zoom"() {
+        const page = await openReport();
+        const note = (figure) => page.value(`document.querySelector("${figure} .window-note").textContent`);
+        const click = async (figure, what) => {
+            await page.value(`document.querySelector('${figure} ${what}').click()`);
+            await pause(120);
+        };
+        assert.equal(await note(lstm), "Time steps 0 to 11 of 0 to 11, one node for each step.");
+        const steps = await ink(page, lstm);
+        await click(lstm, "[data-level=operations]");
+        assert.equal(await note(lstm), "Time steps 4 to 11 of 0 to 11, one node for each operation.");
+        assert.equal(await page.value(`document.querySelector('${lstm} [data-level=operations]').getAttribute("aria-pressed")`), "true");
+        const operations = await ink(page, lstm);
+        assert.notEqual(operations, steps);
+        await click(lstm, "[data-weights]");
+        assert.notEqual(await ink(page, lstm), operations);
+        await click(lstm, "[data-weights]");
+        assert.equal(await ink(page, lstm), operations);
+        await click(lstm, "[aria-label=\"Zoom in\"]");
+        assert.notEqual(await ink(page, lstm), operations);
+        await click(lstm, "[aria-label=\"Fit the window\"]");
+        assert.equal(await ink(page, lstm), operations);
+        await click(lstm, ".brush-all");
+        assert.equal(await note(lstm), "Time steps 0 to 11 of 0 to 11, one node for each operation.");
+        await click(lstm, "[data-level=steps]");
+
+        // Of 500 steps the last ones are shown first, all of them as bars, and zooming in leads to the operations.
+        assert.equal(await note(gru), "Time steps 452 to 499 of 0 to 499, one node for each step.");
+        await click(gru, ".brush-all");
+        assert.equal(await note(gru), "Time steps 0 to 499 of 0 to 499, one node for each step.");
+        for (let i = 0; i < 20 && (await note(gru)).includes("step."); ++i) await click(gru, "[aria-label=\"Zoom in\"]");
+        assert.match(await note(gru), /^Time steps \d+ to \d+ of 0 to 499, one node for each operation\.$/);
+        for (let i = 0; i < 20 && (await note(gru)).includes("operation."); ++i) await click(gru, "[aria-label=\"Zoom out\"]");
+        assert.match(await note(gru), /one node for each step\.$/);
+        checkSilent(page);
+    },
+
+    async "the graph by keyboard: beyond the window's edge it moves on, Enter goes into a step, Escape back"() {
+        const page = await openReport();
+        const note = () => page.value(`document.querySelector("${gru} .window-note").textContent`);
+        await page.value(`document.querySelector("${gru} .plot").focus()`);
+        const press = (key, code) => page.press(key, key, code);
+        await press("ArrowLeft", 37);
+        await press("ArrowDown", 40);
+        for (let i = 0; i < 49; ++i) await press("ArrowLeft", 37);
+        await pause(150);
+        assert.match(await note(), /^Time steps 450 to 497 /);
+        assert.match(await page.value(`document.querySelector("${gru} .spoken").textContent`), /^gru\.h, t = 450: /);
+        await press("Enter", 13);
+        await pause(150);
+        assert.match(await note(), /^Time steps 450 to 457 of 0 to 499, one node for each operation\.$/);
+        await press("Escape", 27);
+        await pause(150);
+        assert.match(await note(), /one node for each step\.$/);
+        checkSilent(page);
+    },
+
+    async "values of the graph stand under the pointer"() {
+        const page = await openReport();
+        await page.value(`document.querySelector("${lstm}").scrollIntoView({ behavior: "instant" })`);
+        const box = await boxOf(page, `${lstm} .plot`);
+        let text = "";
+        // The readout of the last step stands at the right edge; the row of states below it.
+        for (let y = box.top + 20; y < box.top + box.height && !text.includes("lstm.h"); y += 10) {
+            await page.moveMouse(box.left + box.width - 45, y);
+            await pause(30);
+            if (!(await page.value("document.getElementById('ebb-tooltip').hidden"))) text = await page.value("document.getElementById('ebb-tooltip').textContent");
+        }
+        assert.match(text, /lstm\.c, lstm\.h, t = 11lstm\.h: norm of gradient0\.\d+/);
+        checkSilent(page);
     },
 
     async "play runs through the steps and stops"() {
@@ -216,22 +390,44 @@ const tests = {
         assert.equal(csv.length, 1 + 21 * 100 + 100);
         assert.ok(csv[1].startsWith("0,1,"));
 
-        const map = String(await downloaded(page, "#gradient-by-unit-lstm [data-do=svg]", "gradient-by-unit-lstm.svg"));
-        assert.ok(map.includes("Gradient by unit, LSTM"));
         const table = String(await downloaded(page, "#the-cells-side-by-side [data-do=csv]", "the-cells-side-by-side.csv"));
         assert.ok(table.startsWith("cell,parameters,loss (bits/char),"));
         checkSilent(page);
     },
 
+    async "downloads of heat maps, bands and graphs"() {
+        const page = await openReport();
+        await browser.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: downloads });
+        const map = String(await downloaded(page, "#gradient-by-unit-lstm [data-do=svg]", "gradient-by-unit-lstm.svg"));
+        assert.ok(map.includes("Gradient by unit, LSTM"));
+        for (const [figure, word] of [[triangle, "training step 1,000"], [seeds, "GRU"]]) {
+            const other = String(await downloaded(page, `${figure} [data-do=svg]`, `${figure.slice(1)}.svg`));
+            assert.ok(other.includes(word), `${word} is not in ${figure}`);
+        }
+        const cells = String(await downloaded(page, `${triangle} [data-do=csv]`, `${triangle.slice(1)}.csv`)).trim().split("\n");
+        assert.equal(cells[0], "training step,time step t,loss k,‖∂Lₖ/∂hₜ‖");
+        assert.equal(cells.length, 1 + (3 * 60 * 61) / 2);
+        assert.equal(cells.at(-1), "1000,59,59,0.01");
+
+        const still = String(await downloaded(page, `${lstm} [data-do=svg]`, `${lstm.slice(1)}.svg`));
+        assert.ok(still.startsWith("<svg ") && still.includes("norm of gradient"));
+        const picture = await downloaded(page, `${lstm} [data-do=png]`, `${lstm.slice(1)}.png`);
+        assert.equal(picture.subarray(1, 4).toString(), "PNG");
+        const graph = String(await downloaded(page, `${lstm} [data-do=csv]`, `${lstm.slice(1)}.csv`)).trim().split("\n");
+        assert.equal(graph[0], "item,from,to,name,operation,shape,time step,norm of value,norm of gradient");
+        assert.ok(graph.some((row) => /^node,\d+,,lstm\.h,mul,"\[4, 8\]",11,[\d.]+,[\d.e-]+$/.test(row)));
+        checkSilent(page);
+    },
+
     async "a figure fills the screen and comes back"() {
         const page = await openReport();
-        const height = () => page.value(`document.querySelector("${gradient} .plot svg").getBoundingClientRect().height`);
-        const small = await height();
+        const width = () => page.value(`document.querySelector("${gradient} .plot svg").getBoundingClientRect().width`);
+        const small = await width();
         await page.value(`document.querySelector("${gradient} [data-do=enlarge]").click()`);
         await page.until("!!document.fullscreenElement");
-        await page.until(`document.querySelector("${gradient} .plot svg")?.getBoundingClientRect().height > ${small} * 1.02`);
+        await page.until(`document.querySelector("${gradient} .plot svg")?.getBoundingClientRect().width > ${small} * 1.02`);
         await page.value("document.exitFullscreen()");
-        await page.until(`Math.abs(document.querySelector("${gradient} .plot svg")?.getBoundingClientRect().height - ${small}) < 2`);
+        await page.until(`Math.abs(document.querySelector("${gradient} .plot svg")?.getBoundingClientRect().width - ${small}) < 2`);
         checkSilent(page);
     },
 
@@ -244,7 +440,7 @@ const tests = {
                 .filter((e) => !e.closest(".scroll") && !e.closest("svg") && e.getBoundingClientRect().right > ${width} + 1)
                 .map((e) => e.outerHTML.slice(0, 80))`);
             assert.deepEqual(outside, []);
-            for (const figure of [gradient, "#loss", "#gradient-by-unit-lstm"]) {
+            for (const figure of [gradient, "#loss", "#gradient-by-unit-lstm", triangle, seeds, lstm, gru]) {
                 const wide = await page.value(`(() => { const plot = document.querySelector("${figure} .plot");
                     return plot.firstElementChild.getBoundingClientRect().width - plot.clientWidth; })()`);
                 assert.ok(wide <= 1, `${figure} is ${wide} px too wide at ${width}`);
@@ -255,7 +451,8 @@ const tests = {
     async "on paper the still figures stand, in light colours, without controls"() {
         const page = await openReport({ dark: true, media: "print" });
         assert.ok(await shown(page, `${gradient} .still svg`));
-        for (const selector of [".plot", ".slider", ".tools", ".legend"]) assert.ok(!(await shown(page, `${gradient} ${selector}`)), selector);
+        for (const figure of [triangle, lstm, gru]) assert.ok(await shown(page, `${figure} .still svg`), figure);
+        for (const selector of [".plot", ".slider", ".tools", ".legend", ".brush", ".window-note"]) assert.ok(!(await shown(page, `${gradient} ${selector}`)), selector);
         assert.equal(await page.value("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)");
     },
 
@@ -266,14 +463,33 @@ const tests = {
         assert.equal(await page.value("document.querySelectorAll('img').length"), 0);
         assert.ok((await page.value("document.querySelector('h1').textContent")).startsWith("</script><script>window.broken"));
         assert.equal(await page.value("document.querySelectorAll('.plot .mark-line path').length"), 6);
+        assert.equal(await page.value("document.querySelectorAll('.plot.graph canvas').length"), 3);
     },
 
     async "every control has a name that is read out"() {
         const page = await openReport();
-        const nameless = await page.value(`[...document.querySelectorAll("button, input, a")]
+        const nameless = await page.value(`[...document.querySelectorAll("button, input, a, [tabindex]")]
             .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || (e.labels && e.labels.length)))
             .map((e) => e.outerHTML)`);
         assert.deepEqual(nameless, []);
+    },
+
+    async "the tab key reaches every control, in the order of reading, and shows where it is"() {
+        const page = await openReport();
+        const controls = await page.value(`[...document.querySelectorAll("button, input, a[href], summary, [tabindex='0']")]
+            .filter((e) => e.getClientRects().length > 0).length`);
+        const seen = [];
+        for (let i = 0; i < controls + 10; ++i) {
+            await page.press("Tab", "Tab", 9);
+            const at = await page.value(`(() => { const e = document.activeElement; if (e === document.body) return null;
+                e.dataset.seen = ${i}; const { outlineStyle, outlineWidth } = getComputedStyle(e);
+                return [e.getBoundingClientRect().top + scrollY, outlineStyle !== "none" && outlineWidth !== "0px", e.outerHTML.slice(0, 90)]; })()`);
+            if (at === null) break;
+            seen.push(at);
+        }
+        assert.deepEqual(await page.value(`[...document.querySelectorAll("button, input, a[href], summary, [tabindex='0']")]
+            .filter((e) => e.getClientRects().length > 0 && !e.dataset.seen).map((e) => e.outerHTML.slice(0, 90))`), []);
+        for (const [, outlined, html] of seen) assert.ok(outlined, html);
     },
 };
 
@@ -281,7 +497,7 @@ const withoutVega = {
     async "a build without Vega shows the still figures, and says why"() {
         // The same page with the two libraries taken out, as a build without npm leaves them out.
         const path = join(downloads, "static.html");
-        writeFileSync(path, source.replace(/<script>!function[^]*?<\/script>\n/g, ""));
+        writeFileSync(path, source.replace(/<script>(?!\n)[^]*?<\/script>\n/g, ""));
         const page = await openReport({ path, before: async () => {} });
         await page.until("document.documentElement.classList.contains('scripted')");
         checkSilent(page);
@@ -298,6 +514,8 @@ const withoutVega = {
         assert.match(svg, /^<svg /);
         const csv = String(await downloaded(page, `${gradient} [data-do=csv]`, "gradient-norm-through-time.csv"));
         assert.ok(csv.startsWith("training step,"));
+        assert.ok(await shown(page, `${gru} .still svg`));
+        assert.ok(!(await shown(page, `${gru} .brush`)));
     },
 
     async "without scripts the still figures stand, and no dead control"() {

@@ -143,6 +143,66 @@ inline HeatMap unit_map() {
     return map;
 }
 
+/// Five seeds a cell, as medians with their range.
+inline LineFigure seed_figure() {
+    LineFigure figure;
+    figure.title = "Gradient norm over five seeds";
+    figure.caption = "The median, and the range from the smallest to the largest of five runs.";
+    figure.x = {.label = "time step t"};
+    figure.y = {.label = "‖∂L/∂hₜ‖", .unit = {}, .scale = Scale::log};
+    for (const CellModel& cell : cells()) {
+        std::vector<std::vector<double>> runs;
+        for (std::uint64_t seed = 0; seed < 5; ++seed) {
+            CellModel other = cell;
+            other.decay_after *= 1 + 0.06 * (static_cast<double>(seed) - 2);
+            runs.push_back(gradient_norms(other, 1, 70 + seed));
+        }
+        figure.series.push_back(median_and_range(cell.name, times(), runs));
+    }
+    return figure;
+}
+
+/// ||dL_k/dh_t|| for k >= t, at three moments of training.
+inline HeatMap triangle_map() {
+    HeatMap map;
+    map.title = "Which loss reaches which step";
+    map.caption = "Row k is the loss at step k, column t the state that its gradient has come back to.";
+    map.x = {.label = "time step t"};
+    map.y = {.label = "loss k", .reversed = true};
+    map.value = {.label = "‖∂Lₖ/∂hₜ‖", .unit = {}, .scale = Scale::log};
+    map.sparse = true;
+    constexpr std::size_t size = 60;
+    for (std::size_t t = 0; t < size; ++t) map.x_at.push_back(static_cast<double>(t));
+    map.y_at = map.x_at;
+    for (std::int64_t f = 0; f < 3; ++f) {
+        MapFrame frame{f * 500, {}};
+        for (std::size_t k = 0; k < size; ++k)
+            for (std::size_t t = 0; t < size; ++t)
+                frame.values.push_back(
+                    t > k ? std::nan("")
+                          : 0.01 * std::exp((-0.4 + 0.12 * static_cast<double>(f)) * static_cast<double>(k - t)));
+        map.frames.push_back(frame);
+    }
+    return map;
+}
+
+/// A valley with a cliff.
+inline HeatMap surface_map() {
+    HeatMap map;
+    map.title = "Loss surface";
+    map.caption = "The loss along two directions from the trained weights.";
+    map.x = {.label = "along the first direction"};
+    map.y = {.label = "along the second direction"};
+    map.value = {.label = "loss"};
+    map.contours = 7;
+    for (int i = 0; i <= 40; ++i) map.x_at.push_back(-1 + 0.05 * i);
+    map.y_at = map.x_at;
+    for (const double y : map.y_at)
+        for (const double x : map.x_at)
+            map.values.push_back(0.3 + 0.4 * x * x + 0.2 * y * y + 1.2 / (1 + std::exp(-25 * (x + 0.4 * y - 0.35))));
+    return map;
+}
+
 inline Table result_table() {
     Table table;
     table.title = "The cells side by side";

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <string>
 
+#include "networks.hpp"
 #include "sample.hpp"
 
 using namespace ebb;
@@ -25,6 +26,10 @@ Report sample_report() {
         report.add_fact(cell.name + ": half-life of the gradient",
                         format_number(std::log(2.0) / -cell.decay_after, 2) + " steps", "after training");
     report.add_fact("sequence", "100 steps", "32 sequences a batch");
+    report.add_finding(Severity::warning, "tanh: the gradient vanishes",
+                       "It falls by 10× every 10 steps: steps before t = 41 get less than 10⁻⁶ of it.",
+                       "Try a gated cell (LSTM, GRU), or an orthogonal recurrent matrix.");
+    report.add_finding(Severity::good, "No unit is dead or saturated", "Of 64 units none has |h| > 0.9 at every step.");
     LineFigure gradients = sample::gradient_figure();
     // A gradient that has vanished altogether at one step.
     gradients.frames[3].series[0].y[0] = 0;
@@ -34,6 +39,11 @@ Report sample_report() {
     report.add(sample::gate_figure("LSTM", {"input gate", "forget gate", "output gate"}), Width::half);
     report.add(sample::gate_figure("GRU", {"reset gate", "update gate"}), Width::half);
     report.add(sample::unit_map(), Width::half);
+    report.add(sample::seed_figure());
+    report.add(sample::triangle_map(), Width::half);
+    report.add(sample::surface_map(), Width::half);
+    report.add(sample::lstm_network("The LSTM unrolled", 12, Granularity::elementary));
+    report.add(sample::gru_network("A GRU of 500 steps", 500));
     report.add_text(
         "How to read this",
         "Each line is one cell.\n\nA straight line on a log scale is a gradient that falls by the same factor at "
@@ -56,6 +66,10 @@ Report hostile_report() {
     HeatMap map = sample::unit_map();
     map.title = map.caption = map.x.label = map.value.label = hostile;
     report.add(map);
+    GraphFigure graph = sample::gru_network("hostile", 4);
+    graph.title = graph.caption = graph.graph.lanes[0] = graph.graph.nodes[0].name = graph.graph.nodes[1].operation =
+        hostile;
+    report.add(graph);
     Table table = sample::result_table();
     table.title = table.columns[0].header = hostile;
     table.rows[0][0] = hostile;
@@ -98,6 +112,8 @@ int main(int argc, char** argv) try {
     save("loss.vl.json", sample::loss_figure());
     save("gates.vl.json", sample::gate_figure("LSTM", {"input gate", "forget gate"}));
     save("map.vl.json", sample::unit_map());
+    save("triangle.vl.json", sample::triangle_map());
+    save("seeds.vl.json", sample::seed_figure());
     save("awkward.vl.json", awkward_figure());
     // The tests skip what needs Vega where it is not there.
     std::printf("%s\n", Report::interactive() ? "interactive" : "static");

@@ -254,3 +254,46 @@ TEST_CASE("files hold what the text functions give, and errors leave nothing beh
     CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 2);
     std::filesystem::remove_all(folder);
 }
+
+TEST_CASE("bands, frames and graphs as CSV and JSON") {
+    LineFigure figure;
+    figure.title = "t";
+    figure.x = {.label = "t"};
+    figure.y = {.label = "y"};
+    figure.series = {{"a", {1, 2}, {3, 4}}, {"b", {2}, {5}}};
+    figure.series[0].low = {2, 3};
+    figure.series[0].high = {6, 7};
+    CHECK(to_csv(figure) == "t,a,\"a, low\",\"a, high\",b\n1,3,2,6,\n2,4,3,7,5\n");
+    CHECK(nlohmann::json::parse(to_json(figure))["series"][0]["high"][1] == 7);
+
+    HeatMap map{.title = "m",
+                .caption = {},
+                .x = {.label = "x"},
+                .y = {.label = "y"},
+                .value = {.label = "v"},
+                .x_at = {1, 2},
+                .y_at = {0},
+                .values = {}};
+    map.frames = {{0, {1, NAN}}, {50, {3, 4}}};
+    CHECK(to_csv(map) == "training step,x,y,v\n0,1,0,1\n0,2,0,nan\n50,1,0,3\n50,2,0,4\n");
+    map.sparse = true;
+    CHECK(to_csv(map) == "training step,x,y,v\n0,1,0,1\n50,1,0,3\n50,2,0,4\n");
+    CHECK(nlohmann::json::parse(to_json(map))["frames"][1]["values"][0][1] == 4);
+
+    GraphFigure graph{.title = "g", .caption = {}, .graph = {}};
+    GraphNode x{.name = "x,1", .operation = "variable", .shape = Shape{2, 3}};
+    x.value_norm = 2;
+    GraphNode h{.name = {}, .operation = "tanh", .shape = {}};
+    h.time_step = 4;
+    h.grad_norm = 0.25;
+    graph.graph.nodes = {x, h};
+    graph.graph.edges = {{0, 1, 0.5}, {0, 1, {}}};
+    graph.graph.lanes = {"readout"};
+    CHECK(to_csv(graph) ==
+          "item,from,to,name,operation,shape,time step,norm of value,norm of gradient\n"
+          "node,0,,\"x,1\",variable,\"[2, 3]\",,2,\nnode,1,,,tanh,[],4,0,0.25\nedge,0,1,,,,,,0.5\nedge,0,1,,,,,,\n");
+    const auto json = nlohmann::json::parse(to_json(graph));
+    CHECK(json["nodes"][1]["grad_norm"] == 0.25);
+    CHECK(json["nodes"][0]["grad_norm"].is_null());
+    CHECK(json["edges"][0]["to"] == 1);
+}

@@ -229,3 +229,73 @@ TEST_CASE("a note is that of its frame") {
     CHECK(missing_note(figure, 0) == "Not drawn: GRU: 1 value is 0 (a log axis has no 0).");
     CHECK(missing_note(figure, 1).empty());
 }
+
+TEST_CASE("several runs are a median and a range") {
+    const Series series = median_and_range("tanh", {1, 2, 3}, {{1, NAN, 5}, {3, 4, NAN}, {2, 8, NAN}, {9, 6, NAN}});
+    CHECK(series.name == "tanh");
+    CHECK(series.x == std::vector<double>{1, 2, 3});
+    CHECK(series.y == std::vector<double>{2.5, 6, 5});
+    CHECK(series.low == std::vector<double>{1, 4, 5});
+    CHECK(series.high == std::vector<double>{9, 8, 5});
+    CHECK(std::isnan(median_and_range("a", {1}, {{NAN}}).y[0]));
+    CHECK_THROWS_WITH_AS(median_and_range("a", {1}, {}), "median_and_range: \"a\" has no run: expected at least one",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(median_and_range("a", {1, 2}, {{1}}),
+                         "median_and_range: \"a\": a run has 1 value: expected 2, one for each x", ValueError);
+}
+
+TEST_CASE("a band must be as long as its line") {
+    LineFigure figure = two_lines();
+    figure.series[0].low = {0.1, 0.1, 0.1};
+    CHECK_THROWS_WITH_AS(check("draw", figure),
+                         "draw: \"norms\": the band of series \"tanh\" has 3 lower edges and 0 upper ones: expected as "
+                         "many as y, 3",
+                         ValueError);
+    figure.series[0].high = {0.4, 0.4, 0.4};
+    CHECK_NOTHROW(check("draw", figure));
+    figure.series[0].low = figure.series[0].high = {1, 2};
+    CHECK_THROWS_WITH_AS(check("draw", figure),
+                         "draw: \"norms\": the band of series \"tanh\" has 2 lower edges and 2 upper ones: expected as "
+                         "many as y, 3",
+                         ValueError);
+}
+
+TEST_CASE("the frames of a heat map have its values, by rising step") {
+    HeatMap map = small_map();
+    CHECK(values_of(map)[0] == 1);
+    CHECK_THROWS_WITH_AS(values_of(map, 0), "\"map\": frame 0 of a figure with 0 frames", IndexError);
+    map.frames = {{0, {1, 2, 3, 4, 5, 6}}, {10, {6, 5, 4, 3, 2, 1}}};
+    CHECK_THROWS_WITH_AS(check("draw", map), "draw: \"map\": 6 values beside 2 frames: expected the frames alone",
+                         ValueError);
+    map.values.clear();
+    CHECK_NOTHROW(check("draw", map));
+    CHECK(values_of(map)[0] == 6);
+    CHECK(values_of(map, 0)[0] == 1);
+    map.frames[1].step = 0;
+    CHECK_THROWS_WITH_AS(check("draw", map), "draw: \"map\": frame 1 is of step 0, after step 0: expected rising steps",
+                         ValueError);
+    map.frames[1] = {5, {1}};
+    CHECK_THROWS_WITH_AS(check("draw", map), "draw: \"map\": frame 1 has 1 value: expected 2 x 3 = 6", ValueError);
+}
+
+TEST_CASE("a triangle's empty half is not missed") {
+    HeatMap map = small_map();
+    map.values[0] = NAN;
+    map.values[1] = 0;
+    CHECK(missing_note(map) == "Not drawn: 1 value is 0, 1 is NaN (a log axis has no 0).");
+    map.sparse = true;
+    CHECK(missing_note(map) == "Not drawn: 1 value is 0 (a log axis has no 0).");
+}
+
+TEST_CASE("a graph needs nodes, and edges between them") {
+    GraphFigure figure{.title = "g", .caption = {}, .graph = {}};
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"g\": the graph is empty: expected what unrolled_graph() gives",
+                         ValueError);
+    figure.graph.nodes.resize(2);
+    figure.graph.edges = {{0, 2, {}}};
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"g\": an edge goes from node 0 to 2 of 2", ValueError);
+    figure.graph.edges = {{0, 1, {}}};
+    CHECK_NOTHROW(check("draw", figure));
+    figure.graph.step_edges = {{0, 0, {}}};
+    CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"g\": an edge goes from step 0 to 0 of 0", ValueError);
+}

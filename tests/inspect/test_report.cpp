@@ -1,4 +1,5 @@
 #include <ebb/core/error.hpp>
+#include <ebb/inspect/graph_layout.hpp>
 #include <ebb/inspect/palette.hpp>
 #include <ebb/inspect/report.hpp>
 
@@ -22,6 +23,25 @@ using namespace ebb::inspect;
 using nlohmann::json;
 
 namespace {
+
+GraphFigure small_graph() {
+    GraphFigure figure{.title = "Unrolled", .caption = "three nodes", .graph = {}};
+    GraphNode x{.name = "x", .operation = "variable", .shape = Shape{2}};
+    x.grad_norm = 0.5;
+    GraphNode h{.name = "rnn.h", .operation = "tanh", .shape = Shape{2}};
+    h.is_state = true;
+    h.time_step = 0;
+    h.grad_norm = 1e-200;
+    GraphNode loss{.name = "L", .operation = "sum"};
+    loss.place = GraphPlace::above;
+    loss.grad_norm = 1;
+    figure.graph.nodes = {x, h, loss};
+    figure.graph.edges = {{0, 1, 0.5}, {1, 2, std::nullopt}};
+    figure.graph.steps = {{.lane = 0, .time_step = 0, .states = {1}, .node_count = 2, .grad_norm = 1e-200}};
+    figure.graph.lanes = {"rnn.h", "readout"};
+    lay_out(figure.graph);
+    return figure;
+}
 
 Report sample_report(const std::string& title = "Where the gradient went") {
     Report report(title, "three cells");
@@ -111,7 +131,7 @@ TEST_CASE("the still figures are in the page, well-formed") {
 
 TEST_CASE("only figures with frames have a slider, which starts at the last one") {
     const std::string page = sample_report().html();
-    CHECK(count(page, "<input type=\"range\"") == 2);
+    CHECK(count(page, "<div class=\"slider\">") == 2);
     CHECK(page.find("id=\"gradient-norm-through-time-step\" min=\"0\" max=\"20\" step=\"1\" value=\"20\" "
                     "aria-valuetext=\"1,000\"") != std::string::npos);
 }
@@ -200,10 +220,34 @@ TEST_CASE("a build with Vega embeds it, and one without says why") {
         CHECK(page.size() > 700000);
         CHECK(page.find("class=\"why-static\"") == std::string::npos);
         CHECK(page.find("University of Washington Interactive Data Lab") != std::string::npos);
+        CHECK(page.find("The Cytoscape Consortium") != std::string::npos);
+        // A page without a graph does without the library that draws it.
+        Report with_graph = sample_report();
+        with_graph.add(small_graph());
+        CHECK(with_graph.html().size() > page.size() + 400000);
     } else {
         CHECK_FALSE(Report::why_static().empty());
         CHECK(page.find("<p class=\"why-static\">The figures are still pictures. Ebb was built ") != std::string::npos);
     }
+}
+
+TEST_CASE("the diagnosis stands above all else, with its evidence") {
+    Report report("r");
+    report.add_fact("half-life", "3.0", "steps");
+    report.add_finding(Severity::problem, "It <vanishes>", "by 10× every 7 steps", "Try a gate.");
+    report.add_finding(Severity::good, "No dead unit", "0 of 64");
+    const std::string page = report.html();
+    const std::string diagnosis = between(page, "id=\"diagnosis\"", "</section>");
+    CHECK(
+        diagnosis.find("<li class=\"problem\"><strong><span>Problem</span> It &lt;vanishes&gt;</strong><p>by 10× every "
+                       "7 steps</p><p class=\"advice\">Try a gate.</p></li>") != std::string::npos);
+    CHECK(diagnosis.find("<li class=\"good\"><strong><span>Good</span> No dead unit</strong><p>0 of 64</p></li>") !=
+          std::string::npos);
+    CHECK(page.find("id=\"diagnosis\"") < page.find("id=\"overview\""));
+    CHECK_THROWS_WITH_AS(report.add_finding(Severity::note, "", "e"), "Report::add_finding: the finding is empty",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(report.add_finding(Severity::note, "f", ""), "Report::add_finding: the evidence is empty",
+                         ValueError);
 }
 
 TEST_CASE("a report without content, a title or values is refused") {
@@ -217,6 +261,7 @@ TEST_CASE("a report without content, a title or values is refused") {
     CHECK_THROWS_WITH_AS(report.add_text("", ""), "Report::add_text: title and text are empty", ValueError);
     CHECK_THROWS_WITH_AS(report.add(LineFigure{}), "Report::add: a figure has no title", ValueError);
     CHECK_THROWS_WITH_AS(report.add(HeatMap{}), "Report::add: a figure has no title", ValueError);
+    CHECK_THROWS_WITH_AS(report.add(GraphFigure{}), "Report::add: a figure has no title", ValueError);
     CHECK_THROWS_WITH_AS(report.add(Table{}), "Report::add: a table has no title", ValueError);
 }
 

@@ -1,4 +1,6 @@
 #include <ebb/core/error.hpp>
+#include <ebb/inspect/graph_layout.hpp>
+#include <ebb/inspect/palette.hpp>
 #include <ebb/inspect/svg.hpp>
 
 #include <algorithm>
@@ -253,7 +255,7 @@ TEST_CASE("the frame that is asked for is drawn") {
     CHECK(to_svg(figure, {.frame = 0}) != to_svg(figure, {.frame = 1}));
     CHECK_THROWS_WITH_AS(to_svg(figure, {.frame = 2}), "\"A line\": frame 2 of a figure with 2 frames", IndexError);
     CHECK_THROWS_WITH_AS(to_svg(sample::unit_map(), {.frame = 0}),
-                         "to_svg: \"Gradient by unit, LSTM\": frame 0 of a heat map, which has none", IndexError);
+                         "\"Gradient by unit, LSTM\": frame 0 of a figure with 0 frames", IndexError);
 }
 
 TEST_CASE("themes differ where they should") {
@@ -311,4 +313,81 @@ TEST_CASE("a picture needs room, and a figure") {
     figure.series.clear();
     CHECK_THROWS_WITH_AS(to_svg(figure), "to_svg: \"A line\": the figure is empty: expected at least one series",
                          ValueError);
+}
+
+TEST_CASE("a band is a closed path in the colour of its line, and has gaps where it cannot be drawn") {
+    LineFigure figure;
+    figure.title = "band";
+    figure.x = {.label = "t"};
+    figure.y = {.label = "y", .scale = Scale::log};
+    figure.series = {{"a", {1, 2, 3, 4, 5}, {2, 2, 2, 2, 2}}};
+    figure.series[0].low = {1, 1, 0, 1, 1};
+    figure.series[0].high = {4, 4, 4, 4, 4};
+    const std::string svg = to_svg(figure);
+    CHECK(test::Xml(svg).problem() == "");
+    const std::size_t begin = svg.find("class=\"ebb-band-0\"");
+    REQUIRE(begin != std::string::npos);
+    const std::size_t path = svg.rfind("d=\"", begin);
+    const std::string d = svg.substr(path + 3, svg.find('"', path + 3) - path - 3);
+    CHECK(std::count(d.begin(), d.end(), 'M') == 2);
+    CHECK(std::count(d.begin(), d.end(), 'z') == 2);
+    CHECK(std::count(d.begin(), d.end(), 'L') == 6);
+    CHECK(svg.find("fill=\"#0072B2\"", path) != std::string::npos);
+}
+
+TEST_CASE("a graph of few steps is drawn node by node, one of many as bars") {
+    const auto graph_of = [](std::int32_t steps) {
+        GraphFigure figure{.title = "g", .caption = {}, .graph = {}};
+        figure.graph.lanes = {"rnn.h", "readout"};
+        for (std::int32_t t = 0; t < steps; ++t) {
+            GraphNode node{.name = "rnn.h", .operation = "tanh"};
+            node.time_step = t;
+            if (t > 0) node.grad_norm = std::pow(10.0, t - steps);
+            figure.graph.nodes.push_back(node);
+            const auto k = static_cast<std::uint32_t>(t);
+            if (t > 0) figure.graph.edges.push_back({k - 1, k, 0.1});
+            if (t > 0) figure.graph.step_edges.push_back({k - 1, k, 0.1});
+            figure.graph.steps.push_back(
+                {.lane = 0, .time_step = t, .states = {k}, .node_count = 1, .grad_norm = node.grad_norm});
+        }
+        lay_out(figure.graph);
+        return figure;
+    };
+    const std::string few = to_svg(graph_of(4));
+    CHECK(test::Xml(few).problem() == "");
+    CHECK(few.find("t = 3") != std::string::npos);
+    CHECK(few.find(">rnn.h</text>") != std::string::npos);
+    // The first one has no gradient.
+    CHECK(few.find("class=\"ebb-missing\"") != std::string::npos);
+    const std::string some = to_svg(graph_of(30));
+    CHECK(some.find("<circle") != std::string::npos);
+    const std::string many = to_svg(graph_of(500));
+    CHECK(test::Xml(many).problem() == "");
+    CHECK(many.find("<circle") == std::string::npos);
+    CHECK(many.find("rnn.h, t = 499: norm of gradient 0.100") != std::string::npos);
+    CHECK(many.size() < 150000);
+    CHECK_THROWS_WITH_AS(to_svg(graph_of(4), {.frame = 0}), "to_svg: \"g\": frame 0 of a graph, which has none",
+                         IndexError);
+}
+
+TEST_CASE("a map with more cells than a picture shows is drawn in blocks, and no peak is lost") {
+    HeatMap map{.title = "m",
+                .caption = {},
+                .x = {.label = "x"},
+                .y = {.label = "y"},
+                .value = {.label = "v"},
+                .x_at = {},
+                .y_at = {},
+                .values = {}};
+    for (int k = 0; k < 400; ++k) map.x_at.push_back(k);
+    map.y_at = map.x_at;
+    map.values.assign(400 * 400, 0.0);
+    map.values[400 * 123 + 77] = 1;
+    const std::string svg = to_svg(map);
+    CHECK(test::Xml(svg).problem() == "");
+    // The background of zeros, and the peak.
+    const std::size_t cells = svg.find("<g shape-rendering");
+    const std::string peak = "fill=\"" + heat_colour(1) + "\"";
+    CHECK(svg.find(peak, cells) < svg.find("</g>", cells));
+    CHECK(svg.size() < 60000);
 }

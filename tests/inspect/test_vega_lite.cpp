@@ -86,3 +86,32 @@ TEST_CASE("an empty figure is no specification") {
     CHECK_THROWS_WITH_AS(to_vega_lite(figure),
                          "to_vega_lite: \"Loss\": the figure is empty: expected at least one series", ValueError);
 }
+
+TEST_CASE("bands are areas behind the lines, in their colours") {
+    const json spec = json::parse(to_vega_lite(sample::seed_figure()));
+    for (std::size_t k = 0; k < 3; ++k) {
+        const json& layer = spec["layer"][k];
+        CHECK(layer["mark"]["type"] == "area");
+        CHECK(layer["encoding"]["color"]["datum"] == sample::cells()[k].name);
+        CHECK(layer["encoding"]["y"]["field"] == "s" + std::to_string(3 * k + 1));
+        CHECK(layer["encoding"]["y2"]["field"] == "s" + std::to_string(3 * k + 2));
+    }
+    CHECK(spec["layer"][3]["mark"]["type"] == "line");
+}
+
+TEST_CASE("a specification without its data names them") {
+    for (const std::string& text : {to_vega_lite(sample::gradient_figure(), VegaData::named),
+                                    to_vega_lite(sample::triangle_map(), VegaData::named)}) {
+        const json spec = json::parse(text);
+        CHECK(spec["data"] == json{{"name", "points"}});
+        CHECK(text.find("datum.step") == std::string::npos);
+        CHECK(text.size() < 20000);
+    }
+}
+
+TEST_CASE("a heat map with frames has the same slider") {
+    const json spec = json::parse(to_vega_lite(sample::triangle_map()));
+    CHECK(spec["params"][0]["name"] == "step");
+    CHECK(spec["params"][0]["value"] == 1000);
+    CHECK(spec["transform"][0]["filter"] == "datum.step === step");
+}
