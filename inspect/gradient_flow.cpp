@@ -2,6 +2,7 @@
 #include <ebb/core/error.hpp>
 #include <ebb/core/norm.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
+#include <ebb/inspect/probe_series.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -105,101 +106,18 @@ double norm_of_sum(std::span<const typename Tape<T>::Share> shares, std::size_t 
     return exponent ? std::scalbn(frobenius_norm(sum.data(), sum.size()), *exponent) : 0;
 }
 
-/// What comes before the last dot: the name of the module.
-std::string_view module_of(std::string_view name) {
-    const std::size_t dot = name.rfind('.');
-    return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot);
-}
-
-std::string joined(std::string_view module, std::string_view name) {
-    return module.empty() ? std::string(name) : fmt::format("{}.{}", module, name);
-}
-
-/// The state from which `node` was computed: the first probe of the same cell and name on the way back from it.
 template <class T>
-std::optional<NodeIndex> state_before(const Tape<T>& tape, NodeIndex index) {
-    const Node<T>& node = tape.node(index);
-    // A further output, the c of a fused LSTM, has the inputs of the node that it belongs to.
-    while (tape.node(index).further_output) --index;
-    std::vector<NodeIndex> seen{index};
-    for (std::size_t next = 0; next < seen.size(); ++next) {
-        const Node<T>& at = tape.node(seen[next]);
-        if (next > 0 && at.probe) {
-            if (at.step_owner == node.step_owner && at.name.text() == node.name.text()) return seen[next];
-            continue;
-        }
-        for (std::size_t i = 0; i < at.input_count; ++i)
-            if (std::find(seen.begin(), seen.end(), tape.input(at, i)) == seen.end()) seen.push_back(tape.input(at, i));
-    }
-    return std::nullopt;
-}
-
-/// Adds an entry of this name, or of "name (2)", "name (3)" where it is taken. Gives its place.
-template <class Flow>
-std::size_t add_entry(std::vector<Flow>& flows, const std::string& name) {
-    std::string unique = name;
-    const auto taken = [&](const Flow& flow) { return flow.name == unique; };
-    for (int count = 2; std::any_of(flows.begin(), flows.end(), taken); ++count)
-        unique = fmt::format("{} ({})", name, count);
-    flows.emplace_back().name = unique;
-    return flows.size() - 1;
-}
-
-/// The entries of the states: one for each cell, name and run. A step that comes once more begins another run.
-template <class T>
-class StateEntries {
-  public:
-    StateEntries(const Tape<T>& tape, std::vector<StateFlow>& flows) : tape_(tape), flows_(flows) {}
-
-    /// The place of the entry that a probe belongs to. The probes must come in the order of the tape.
-    std::size_t of(NodeIndex index, std::string_view module, std::string_view name) {
-        std::vector<Run>& runs = runs_[{tape_.node(index).step_owner, name}];
-        Run* run = find(runs, index);
-        if (!run) run = &runs.emplace_back(Run{add_entry(flows_, joined(module, name)), index});
-        run->last_node = index;
-        return run->place;
-    }
-
-  private:
-    struct Run {
-        std::size_t place;
-        NodeIndex last_node;
-    };
-
-    Run* find(std::vector<Run>& runs, NodeIndex index) const {
-        const std::int32_t t = tape_.node(index).time_step;
-        // Forwards, or backwards as half of a bidirectional layer goes.
-        const auto goes_on = [&](const Run& run) {
-            const std::vector<std::int32_t>& steps = flows_[run.place].time_step;
-            if (steps.size() < 2) return t != steps.back();
-            return steps.front() < steps.back() ? t > steps.back() : t < steps.back();
-        };
-        if (runs.size() > 1)  // they may take turns, step by step
-            if (const std::optional<NodeIndex> before = state_before(tape_, index))
-                for (Run& run : runs)
-                    if (run.last_node == *before && goes_on(run)) return &run;
-        return !runs.empty() && goes_on(runs.back()) ? &runs.back() : nullptr;
-    }
-
-    const Tape<T>& tape_;
-    std::vector<StateFlow>& flows_;
-    std::map<std::pair<StepOwner, std::string_view>, std::vector<Run>> runs_;
-};
-
-template <class T>
-void add_gate(GateFlow& flow, std::int32_t time_step, const T* data, std::size_t rows, std::size_t columns,
-              std::size_t stride) {
+void add_gate(GateFlow& flow, const Intermediate<T>& step) {
     double sum = 0;
     std::size_t closed = 0, open = 0;
-    for (std::size_t r = 0; r < rows; ++r)
-        for (std::size_t j = 0; j < columns; ++j) {
-            const double v = static_cast<double>(data[r * stride + j]);
+    for (std::size_t r = 0; r < step.rows; ++r)
+        for (std::size_t j = 0; j < step.columns; ++j) {
+            const double v = static_cast<double>(step.data[r * step.stride + j]);
             sum += v;
             closed += v < 0.1;
             open += v > 0.9;
         }
-    const double count = static_cast<double>(std::max<std::size_t>(rows * columns, 1));
-    flow.time_step.push_back(time_step);
+    const double count = static_cast<double>(std::max<std::size_t>(step.rows * step.columns, 1));
     flow.mean.push_back(sum / count);
     flow.closed.push_back(static_cast<double>(closed) / count);
     flow.open.push_back(static_cast<double>(open) / count);
@@ -238,42 +156,28 @@ const GateFlow& GradientFlow<T>::gate(std::string_view name) const {
 template <class T>
 GradientFlow<T> gradient_flow(const Tape<T>& tape) {
     GradientFlow<T> flow;
-    StateEntries<T> states(tape, flow.states_);
-    std::map<std::pair<std::size_t, std::string_view>, std::size_t> gates;  // by the place of their state, and name
-    const auto gate_of = [&](std::size_t state, std::string_view module, std::string_view name) -> GateFlow& {
-        const auto [place, added] = gates.try_emplace({state, name}, 0);
-        if (added) place->second = add_entry(flow.gates_, joined(module, name));
-        return flow.gates_[place->second];
-    };
-    std::vector<NodeIndex> waiting_gates;
-    for (NodeIndex index = 0; index < tape.size(); ++index) {
-        const Node<T>& node = tape.node(index);
-        if (node.intermediate) waiting_gates.push_back(index);
-        if (!node.probe) continue;
-        const std::string_view whole_name = node.name.text();
-        const std::string_view module = module_of(whole_name);
-        const std::size_t place = states.of(index, module, whole_name.substr(module.empty() ? 0 : module.size() + 1));
-        StateFlow& state = flow.states_[place];
-        const std::size_t size = node.shape.size();
-        state.time_step.push_back(node.time_step);
-        state.grad_norm.push_back(node.retained_gradient ? frobenius_norm(node.retained_gradient, size) : 0);
-        state.value_norm.push_back(frobenius_norm(node.value, size));
-        std::size_t saturated = 0;
-        for (std::size_t k = 0; k < size; ++k) saturated += std::abs(node.value[k]) > T(0.9);
-        state.saturation.push_back(static_cast<double>(saturated) /
-                                   static_cast<double>(std::max<std::size_t>(size, 1)));
-        if (node.operation)
-            for (const Intermediate<T>& gate : node.operation->intermediates(tape, node))
-                add_gate(gate_of(place, module, gate.name), node.time_step, gate.data, gate.rows, gate.columns,
-                         gate.stride);
-        // The gates of a cell in elementary operations are nodes of their own, recorded before its state.
-        std::erase_if(waiting_gates, [&](NodeIndex waiting) {
-            const Node<T>& gate = tape.node(waiting);
-            if (gate.step_owner != node.step_owner || gate.time_step != node.time_step) return false;
-            add_gate(gate_of(place, module, gate.name.text()), gate.time_step, gate.value, 1, gate.shape.size(),
-                     gate.shape.size());
-            return true;
-        });
+    const AllSeries<T> all = all_series(tape);
+    for (const ProbeSeries& series : all.states) {
+        StateFlow& state = flow.states_.emplace_back();
+        state.name = series.name;
+        state.time_step = series.time_step;
+        state.backwards = series.time_step.front() > series.time_step.back();
+        for (const NodeIndex index : series.node) {
+            const Node<T>& node = tape.node(index);
+            const std::size_t size = node.shape.size();
+            state.grad_norm.push_back(node.retained_gradient ? frobenius_norm(node.retained_gradient, size) : 0);
+            state.value_norm.push_back(frobenius_norm(node.value, size));
+            std::size_t saturated = 0;
+            for (std::size_t k = 0; k < size; ++k) saturated += std::abs(node.value[k]) > T(0.9);
+            state.saturation.push_back(static_cast<double>(saturated) /
+                                       static_cast<double>(std::max<std::size_t>(size, 1)));
+        }
+    }
+    for (const GateSeries<T>& series : all.gates) {
+        GateFlow& gate = flow.gates_.emplace_back();
+        gate.name = series.name;
+        gate.time_step = series.time_step;
+        for (const Intermediate<T>& step : series.step) add_gate(gate, step);
     }
     for (StateFlow& state : flow.states_)
         make_ascend(state.time_step, state.grad_norm, state.value_norm, state.saturation);

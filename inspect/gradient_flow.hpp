@@ -20,6 +20,7 @@ struct StateFlow {
     std::vector<double> grad_norm;   ///< ||dL/dh_t||, the Frobenius norm over [B, H]; 0 where nothing flowed
     std::vector<double> value_norm;  ///< ||h_t||
     std::vector<double> saturation;  ///< the fraction of |h_t| > 0.9, where tanh passes less than a fifth of a gradient
+    bool backwards = false;  ///< computed from the last time step to the first, as half of a bidirectional layer
 };
 
 /// A gate through time, averaged over batch and units.

@@ -1,0 +1,196 @@
+#include <ebb/core/error.hpp>
+#include <ebb/inspect/probe_series.hpp>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace ebb::inspect {
+namespace {
+
+/// What comes before the last dot: the name of the module.
+std::string_view module_of(std::string_view name) {
+    const std::size_t dot = name.rfind('.');
+    return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot);
+}
+
+std::string joined(std::string_view module, std::string_view name) {
+    return module.empty() ? std::string(name) : fmt::format("{}.{}", module, name);
+}
+
+/// The state from which `node` was computed: the first probe of the same cell and name on the way back from it.
+template <class T>
+std::optional<NodeIndex> state_before(const Tape<T>& tape, NodeIndex index) {
+    const Node<T>& node = tape.node(index);
+    // A further output, the c of a fused LSTM, has the inputs of the node that it belongs to.
+    while (tape.node(index).further_output) --index;
+    std::vector<NodeIndex> seen{index};
+    for (std::size_t next = 0; next < seen.size(); ++next) {
+        const Node<T>& at = tape.node(seen[next]);
+        if (next > 0 && at.probe) {
+            if (at.step_owner == node.step_owner && at.name.text() == node.name.text()) return seen[next];
+            continue;
+        }
+        for (std::size_t i = 0; i < at.input_count; ++i)
+            if (std::find(seen.begin(), seen.end(), tape.input(at, i)) == seen.end()) seen.push_back(tape.input(at, i));
+    }
+    return std::nullopt;
+}
+
+/// Adds an entry of this name, or of "name (2)", "name (3)" where it is taken. Gives its place.
+template <class Flow>
+std::size_t add_entry(std::vector<Flow>& flows, const std::string& name) {
+    std::string unique = name;
+    const auto taken = [&](const Flow& flow) { return flow.name == unique; };
+    for (int count = 2; std::any_of(flows.begin(), flows.end(), taken); ++count)
+        unique = fmt::format("{} ({})", name, count);
+    flows.emplace_back().name = unique;
+    return flows.size() - 1;
+}
+
+/// The series of the states: one for each cell, name and run. A step that comes once more begins another run.
+template <class T>
+class StateEntries {
+  public:
+    StateEntries(const Tape<T>& tape, std::vector<ProbeSeries>& all) : tape_(tape), all_(all) {}
+
+    /// The place of the series that a probe belongs to. The probes must come in the order of the tape.
+    std::size_t of(NodeIndex index, std::string_view module, std::string_view name) {
+        const StepOwner owner = tape_.node(index).step_owner;
+        std::vector<std::size_t>& runs = runs_[{owner, name}];
+        const std::optional<std::size_t> place = find(runs, index);
+        if (place) return *place;
+        runs.push_back(add_entry(all_, joined(module, name)));
+        all_.back().owner = owner;
+        all_.back().run = runs.size() - 1;
+        return runs.back();
+    }
+
+  private:
+    std::optional<std::size_t> find(const std::vector<std::size_t>& runs, NodeIndex index) const {
+        const std::int32_t t = tape_.node(index).time_step;
+        // Forwards, or backwards as half of a bidirectional layer goes.
+        const auto goes_on = [&](std::size_t place) {
+            const std::vector<std::int32_t>& steps = all_[place].time_step;
+            if (steps.size() < 2) return t != steps.back();
+            return steps.front() < steps.back() ? t > steps.back() : t < steps.back();
+        };
+        if (runs.size() > 1)  // they may take turns, step by step
+            if (const std::optional<NodeIndex> before = state_before(tape_, index))
+                for (const std::size_t place : runs)
+                    if (all_[place].node.back() == *before && goes_on(place)) return place;
+        if (!runs.empty() && goes_on(runs.back())) return runs.back();
+        return std::nullopt;
+    }
+
+    const Tape<T>& tape_;
+    std::vector<ProbeSeries>& all_;
+    std::map<std::pair<StepOwner, std::string_view>, std::vector<std::size_t>> runs_;
+};
+
+template <class Series>
+const Series& find(const char* call, const char* what, const std::vector<Series>& all, std::string_view name) {
+    for (const Series& series : all)
+        if (series.name == name) return series;
+    std::vector<std::string> names;
+    for (const Series& series : all) names.push_back(series.name);
+    fail<ValueError>(fmt::format("{}: no {} is called {}: the tape has {}", call, what, name,
+                                 names.empty() ? std::string("none") : fmt::format("{}", fmt::join(names, ", "))));
+}
+
+template <class T>
+void check_chain(const char* call, const Tape<T>& tape, const ProbeSeries& series) {
+    const Shape& shape = tape.node(series.node.front()).shape;
+    if (shape.rank() != 2)
+        fail<ShapeError>(
+            fmt::format("{}: {} is {}: expected a state of shape [B, H]", call, series.name, to_string(shape)));
+    for (std::size_t k = 1; k < series.steps(); ++k) {
+        const Shape& later = tape.node(series.node[k]).shape;
+        if (later.rank() != 2 || later[1] != shape[1])
+            fail<ShapeError>(fmt::format("{}: {} is {} at time step {} and {} at time step {}: expected one width",
+                                         call, series.name, to_string(shape), series.time_step.front(),
+                                         to_string(later), series.time_step[k]));
+    }
+}
+
+}  // namespace
+
+template <class T>
+AllSeries<T> all_series(const Tape<T>& tape) {
+    AllSeries<T> all;
+    StateEntries<T> states(tape, all.states);
+    std::map<std::pair<std::size_t, std::string_view>, std::size_t> gates;  // by the place of their state, and name
+    const auto add_gate = [&](std::size_t state, std::string_view module, std::int32_t time_step,
+                              const Intermediate<T>& gate) {
+        const auto [place, added] = gates.try_emplace({state, gate.name}, 0);
+        if (added) place->second = add_entry(all.gates, joined(module, gate.name));
+        GateSeries<T>& series = all.gates[place->second];
+        series.time_step.push_back(time_step);
+        series.step.push_back(gate);
+    };
+    std::vector<NodeIndex> waiting_gates;
+    for (NodeIndex index = 0; index < tape.size(); ++index) {
+        const Node<T>& node = tape.node(index);
+        if (node.intermediate) waiting_gates.push_back(index);
+        if (!node.probe) continue;
+        const std::string_view whole_name = node.name.text();
+        const std::string_view module = module_of(whole_name);
+        const std::size_t place = states.of(index, module, whole_name.substr(module.empty() ? 0 : module.size() + 1));
+        all.states[place].node.push_back(index);
+        all.states[place].time_step.push_back(node.time_step);
+        if (node.operation)
+            for (const Intermediate<T>& gate : node.operation->intermediates(tape, node))
+                add_gate(place, module, node.time_step, gate);
+        // The gates of a cell in elementary operations are nodes of their own, recorded before its state.
+        std::erase_if(waiting_gates, [&](NodeIndex waiting) {
+            const Node<T>& gate = tape.node(waiting);
+            if (gate.step_owner != node.step_owner || gate.time_step != node.time_step) return false;
+            const std::size_t columns = gate.shape.rank() == 0 ? 1 : gate.shape.back();
+            const std::size_t rows = gate.shape.size() / std::max<std::size_t>(columns, 1);
+            add_gate(place, module, gate.time_step, {gate.name.text(), gate.value, rows, columns, columns});
+            return true;
+        });
+    }
+    return all;
+}
+
+template <class T>
+ProbeSeries find_series(const char* call, const Tape<T>& tape, std::string_view name) {
+    return find(call, "state", all_series(tape).states, name);
+}
+
+template <class T>
+std::vector<ProbeSeries> find_cell(const char* call, const Tape<T>& tape, std::string_view name) {
+    const std::vector<ProbeSeries> all = all_series(tape).states;
+    std::vector<ProbeSeries> cell{find(call, "state", all, name)};
+    for (const ProbeSeries& series : all)
+        if (series.owner == cell.front().owner && series.run == cell.front().run && series.name != name)
+            cell.push_back(series);
+    for (const ProbeSeries& series : cell) {
+        check_chain(call, tape, series);
+        if (series.time_step != cell.front().time_step)
+            fail<ValueError>(fmt::format("{}: {} and {} are of one cell and have different time steps", call,
+                                         cell.front().name, series.name));
+    }
+    return cell;
+}
+
+template <class T>
+GateSeries<T> find_gate(const char* call, const Tape<T>& tape, std::string_view name) {
+    return find(call, "gate", all_series(tape).gates, name);
+}
+
+#define EBB_INSTANTIATE(T)                                                                      \
+    template AllSeries<T> all_series(const Tape<T>&);                                           \
+    template ProbeSeries find_series(const char*, const Tape<T>&, std::string_view);            \
+    template std::vector<ProbeSeries> find_cell(const char*, const Tape<T>&, std::string_view); \
+    template GateSeries<T> find_gate(const char*, const Tape<T>&, std::string_view);
+EBB_INSTANTIATE(float)
+EBB_INSTANTIATE(double)
+#undef EBB_INSTANTIATE
+
+}  // namespace ebb::inspect

@@ -1,0 +1,221 @@
+#include <ebb/autograd/operations.hpp>
+#include <ebb/core/decompositions.hpp>
+#include <ebb/core/error.hpp>
+#include <ebb/core/random.hpp>
+#include <ebb/inspect/flow_recorder.hpp>
+#include <ebb/inspect/gradient_flow.hpp>
+#include <ebb/layers/linear.hpp>
+#include <ebb/layers/recurrent_layers.hpp>
+#include <ebb/optim/sgd.hpp>
+#include <ebb/optim/training.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numeric>
+
+#include "support/random_arrays.hpp"
+#include <doctest/doctest.h>
+
+using namespace ebb;
+using inspect::FlowHistory;
+using inspect::FlowRecorder;
+using inspect::FlowRecorderOptions;
+
+namespace {
+
+struct Run {
+    std::vector<double> numbers;  // every loss, every gradient and every weight of the training, one after another
+    FlowHistory history;
+};
+
+/// Trains an LSTM on a fixed task; with a recorder or without one.
+template <class T>
+Run trained(std::int64_t steps, const FlowRecorderOptions* recording) {
+    manual_seed(5);
+    LSTM<T> lstm({.input_size = 2, .hidden_size = 4});
+    Linear<T> readout({.in_features = 4, .out_features = 1});
+    std::vector<Parameter<T>> parameters = lstm.parameters();
+    for (const auto& parameter : readout.parameters()) parameters.push_back(parameter);
+    Generator generator(3);
+    const Array<T> x = randn<T>({6, 3, 2}, generator), y = randn<T>({6, 3, 1}, generator);
+    SGD<T> sgd(parameters, {.learning_rate = 0.5});
+    std::unique_ptr<FlowRecorder<T>> recorder;
+    if (recording) recorder = std::make_unique<FlowRecorder<T>>(parameters, *recording);
+    Run run;
+    const auto keep = [&](const Array<T>& a) { run.numbers.insert(run.numbers.end(), a.begin(), a.end()); };
+    TrainingOptions<T> options;
+    options.steps = steps;
+    options.clip_norm = 0.3;
+    options.after_backward = [&](auto& s) {
+        if (recorder) recorder->after_backward(s.tape, {s.step, s.loss, s.gradient_norm, s.clipped});
+        run.numbers.push_back(s.loss);
+        for (const auto& parameter : parameters) keep(parameter.grad());
+    };
+    options.after_step = [&](auto&) {
+        if (recorder) recorder->after_step();
+        for (const auto& parameter : parameters) keep(parameter.value());
+    };
+    train(sgd, options, [&](Tape<T>& tape, std::int64_t) {
+        return mse_loss(readout(lstm(tape.constant(x)).output), tape.constant(y));
+    });
+    if (recorder) run.history = recorder->history();
+    return run;
+}
+
+std::vector<std::int64_t> steps_of(const FlowHistory& history) {
+    std::vector<std::int64_t> steps;
+    for (const auto& record : history.records) steps.push_back(record.facts.step);
+    return steps;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a training with a recorder is the same to the bit as one without", T, float, double) {
+    const FlowRecorderOptions everything{.every = 2, .units = {"lstm.h", "lstm.c"}, .spectra = {"lstm.h"}};
+    const Run without = trained<T>(12, nullptr), with = trained<T>(12, &everything);
+    CHECK(without.numbers == with.numbers);
+    CHECK(steps_of(with.history) == std::vector<std::int64_t>{0, 2, 4, 6, 8, 10});
+}
+
+TEST_CASE("a record holds what was on the tape, and what the step did to the weights") {
+    const FlowRecorderOptions options{.every = 3, .units = {"lstm.c"}, .spectra = {"lstm.h"}};
+    const Run run = trained<double>(7, &options);
+    REQUIRE(run.history.records.size() == 3);
+    const auto& record = run.history.records[1];
+    CHECK(record.facts.step == 3);
+    CHECK(record.states.size() == 2);
+    CHECK(record.states[0].name == "lstm.h");
+    CHECK(record.states[0].grad_norm.size() == 6);
+    CHECK(record.gates.size() == 4);
+    REQUIRE(record.contributions.size() == 1);
+    CHECK(record.contributions[0].parameter.find("weight_hh") != std::string::npos);
+    CHECK(record.units.at(0).units == 4);
+    CHECK(record.spectra.at(0).product.size() == 6);
+
+    // The numbers of a step in `run.numbers`: the loss, all gradients, all weights after it.
+    std::size_t size = 0;
+    for (const auto& parameter : record.parameters)
+        size += std::accumulate(parameter.values.count.begin(), parameter.values.count.end(), std::size_t{0});
+    const std::size_t stride = 1 + 2 * size;
+    REQUIRE(run.numbers.size() == 7 * stride);
+    const double* const gradients = run.numbers.data() + 3 * stride + 1;
+    const double* const after = gradients + size;
+    const double* const before = after - stride;
+    CHECK(record.facts.loss == gradients[-1]);
+    std::size_t at = 0;
+    double all = 0;
+    for (const auto& parameter : record.parameters) {
+        const std::size_t count =
+            std::accumulate(parameter.values.count.begin(), parameter.values.count.end(), std::size_t{0});
+        double grad = 0, value = 0, update = 0;
+        for (std::size_t i = at; i < at + count; ++i) {
+            grad += gradients[i] * gradients[i];
+            value += before[i] * before[i];
+            update += std::pow(after[i] - before[i], 2);
+        }
+        CHECK(parameter.grad_norm == doctest::Approx(std::sqrt(grad)).epsilon(1e-12));
+        CHECK(parameter.value_norm == doctest::Approx(std::sqrt(value)).epsilon(1e-12));
+        CHECK(parameter.update_ratio == doctest::Approx(std::sqrt(update / value)).epsilon(1e-10));
+        const bool recurrent = parameter.name.find("weight_hh") != std::string::npos;
+        CHECK(parameter.spectral_radius.size() == (recurrent ? 4 : 0));
+        if (recurrent)
+            for (std::size_t gate = 0; gate < 4; ++gate) {
+                Array<double> block = Array<double>::from_shape({4, 4});
+                std::copy_n(before + at + 16 * gate, 16, block.data());
+                CHECK(parameter.spectral_radius[gate] ==
+                      doctest::Approx(linalg::spectral_radius(block)).epsilon(1e-12));
+            }
+        all += grad;
+        at += count;
+    }
+    CHECK(at == size);
+    CHECK(record.facts.grad_norm == doctest::Approx(std::sqrt(all)).epsilon(1e-12));
+}
+
+TEST_CASE("a long training is thinned out evenly, and chosen steps stay") {
+    const FlowRecorderOptions options{.every = 1, .at = {7, 99}, .max_records = 8, .max_intervals = 6};
+    const Run run = trained<double>(100, &options);
+    CHECK(steps_of(run.history) == std::vector<std::int64_t>{0, 7, 16, 32, 48, 64, 80, 96, 99});
+    for (const auto& record : run.history.records) CHECK(std::isfinite(record.parameters[0].update_ratio));
+
+    // The intervals cover every step once, and add up to what the steps were.
+    CHECK(run.history.steps == 100);
+    const auto& intervals = run.history.intervals;
+    CHECK(intervals.size() <= 6);
+    const std::size_t stride = run.numbers.size() / 100;
+    std::int64_t next = 0, clipped = 0;
+    for (const auto& interval : intervals) {
+        CHECK(interval.first_step == next);
+        CHECK(interval.steps == interval.last_step - interval.first_step + 1);
+        double sum = 0, largest = 0;
+        for (std::int64_t step = interval.first_step; step <= interval.last_step; ++step) {
+            const double loss = run.numbers[static_cast<std::size_t>(step) * stride];
+            sum += loss;
+            largest = std::max(largest, loss);
+        }
+        CHECK(interval.mean_loss == doctest::Approx(sum / static_cast<double>(interval.steps)).epsilon(1e-12));
+        CHECK(interval.largest_loss == largest);
+        clipped += interval.clipped;
+        next = interval.last_step + 1;
+    }
+    CHECK(next == 100);
+    CHECK(clipped == run.history.clipped_steps);
+    CHECK(clipped > 0);
+    CHECK(clipped < 100);
+}
+
+TEST_CASE("a recorder that only looks at chosen steps, and one whose after_step is never called") {
+    const FlowRecorderOptions chosen{.every = 0, .at = {2, 5}, .histograms = false};
+    const Run run = trained<double>(8, &chosen);
+    CHECK(steps_of(run.history) == std::vector<std::int64_t>{2, 5});
+    CHECK(run.history.records[0].parameters[0].values.count.empty());
+
+    const Parameter<double> w("w", Array<double>{{1.0, 2.0}, {3.0, 4.0}});
+    FlowRecorder<double> recorder({w}, {.max_records = 4});
+    for (std::int64_t step = 0; step < 40; ++step) {
+        Tape<double> tape;
+        tape.backward(sum(matmul(tape.ones({1, 2}), w)));
+        recorder.after_backward(tape, {.step = step});
+        CHECK(recorder.history().records.size() <= 4);
+    }
+    CHECK(std::isnan(recorder.history().records.back().parameters[0].update_ratio));
+    CHECK(std::isnan(recorder.history().intervals.back().mean_loss));
+}
+
+TEST_CASE("NaN shows in a record, and not as a crash") {
+    const Parameter<double> w("weight_hh", Array<double>{{1.0, 2.0}, {3.0, 4.0}});
+    Parameter<double> handle = w;
+    handle.mutable_value()(0, 1) = std::nan("");
+    FlowRecorder<double> recorder({w});
+    Tape<double> tape;
+    tape.backward(sum(matmul(tape.ones({1, 2}), w)));
+    recorder.after_backward(tape, {.step = 0, .loss = std::nan(""), .grad_norm = 1});
+    recorder.after_step();
+    recorder.after_backward(tape, {.step = 1, .loss = 2, .grad_norm = 1});
+    const auto& record = recorder.history().records[0].parameters[0];
+    CHECK(std::isnan(record.value_norm));
+    CHECK(std::isnan(record.spectral_radius.at(0)));
+    CHECK(record.values.nonfinite == 1);
+    CHECK(recorder.history().intervals.size() == 2);
+}
+
+TEST_CASE("a recorder: every error says what was expected") {
+    const Parameter<double> w("w", Array<double>{{1.0, 2.0}, {3.0, 4.0}});
+    CHECK_THROWS_WITH_AS(FlowRecorder<double>({w, {}}),
+                         "FlowRecorder: parameter 1 is default-constructed: expected a weight", ValueError);
+    CHECK_THROWS_WITH_AS(FlowRecorder<double>({w}, {.every = -1}), "FlowRecorder: every is -1: expected 0 or more",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(FlowRecorder<double>({w}, {.max_records = 0}),
+                         "FlowRecorder: max_records is 0: expected at least 1", ValueError);
+    CHECK_THROWS_WITH_AS(FlowRecorder<double>({w}, {.max_intervals = 1}),
+                         "FlowRecorder: max_intervals is 1: expected at least 2", ValueError);
+    FlowRecorder<double> recorder({w}, {.units = {"rnn.h"}});
+    Tape<double> tape;
+    CHECK_THROWS_WITH_AS(recorder.after_backward(tape, {.step = 0}),
+                         "unit_flow: no state is called rnn.h: the tape has none", ValueError);
+    FlowRecorder<double> plain({w});
+    plain.after_backward(tape, {.step = 3});
+    CHECK_THROWS_WITH_AS(plain.after_backward(tape, {.step = 3}),
+                         "FlowRecorder: step 3 comes after step 3: expected rising steps", ValueError);
+}
