@@ -1,4 +1,6 @@
+#include <ebb/core/error.hpp>
 #include <ebb/core/file.hpp>
+#include <ebb/core/shape.hpp>
 #include <ebb/inspect/data_file.hpp>
 #include <ebb/inspect/wide_table.hpp>
 
@@ -63,6 +65,10 @@ std::string written(const ordered_json& object) {
         separator = ",\n  ";
     }
     return text + "\n}\n";
+}
+
+void check_some(const char* call, const NamedArrays& arrays) {
+    if (arrays.empty()) fail<ValueError>(std::string(call) + ": there are no arrays: expected at least one");
 }
 
 }  // namespace
@@ -157,6 +163,31 @@ std::string to_csv(const WeightContributions& contributions) {
     for (std::size_t k = 0; k < contributions.time_step.size(); ++k)
         text += fmt::format("{},{},{}\n", field(contributions.parameter), contributions.time_step[k],
                             contributions.norm[k]);
+    return text;
+}
+
+std::string to_csv(const NamedArrays& arrays) {
+    check_some("to_csv", arrays);
+    constexpr std::size_t most_axes = 3;
+    std::string text = "array,i,j,k,value\n";
+    for (const auto& [name, array] : arrays) {
+        const Shape shape = Shape::of(array.shape());
+        if (shape.rank() > most_axes)
+            fail<ValueError>(
+                fmt::format("to_csv: {} is {}: expected at most {} axes", name, to_string(shape), most_axes));
+        for (std::size_t flat = 0; flat < array.size(); ++flat) {
+            text += field(name);
+            std::size_t stride = array.size(), within = flat;
+            for (std::size_t axis = 0; axis < most_axes; ++axis) {
+                text += ',';
+                if (axis >= shape.rank()) continue;
+                stride /= shape[axis];
+                text += std::to_string(within / stride);
+                within %= stride;
+            }
+            text += ',' + number(array.data()[flat]) + '\n';
+        }
+    }
     return text;
 }
 
@@ -272,6 +303,15 @@ std::string to_json(const WeightContributions& contributions) {
         {{"parameter", contributions.parameter}, {"time_step", contributions.time_step}, {"norm", contributions.norm}});
 }
 
+std::string to_json(const NamedArrays& arrays) {
+    check_some("to_json", arrays);
+    ordered_json object;
+    for (const auto& [name, array] : arrays)
+        object[name] = {{"shape", std::vector<std::size_t>(array.shape().begin(), array.shape().end())},
+                        {"values", std::vector<double>(array.begin(), array.end())}};
+    return written(object);
+}
+
 void save_csv(const std::string& path, const LineFigure& figure) {
     write_file_atomically(path, to_csv(figure));
 }
@@ -290,6 +330,12 @@ void save_csv(const std::string& path, const GradientFlow<T>& flow) {
 }
 void save_csv(const std::string& path, const WeightContributions& contributions) {
     write_file_atomically(path, to_csv(contributions));
+}
+void save_csv(const std::string& path, const NamedArrays& arrays) {
+    write_file_atomically(path, to_csv(arrays));
+}
+void save_json(const std::string& path, const NamedArrays& arrays) {
+    write_file_atomically(path, to_json(arrays));
 }
 void save_json(const std::string& path, const LineFigure& figure) {
     write_file_atomically(path, to_json(figure));

@@ -6,6 +6,7 @@
 
 #include <ebb/inspect/figure.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
+#include <ebb/inspect/named_arrays.hpp>
 
 #include <string>
 
@@ -26,6 +27,9 @@ template <class T>
 std::string to_csv(const GradientFlow<T>& flow);
 /// A row per time step: parameter, time_step, norm.
 std::string to_csv(const WeightContributions& contributions);
+/// A row for each element: array, i, j, k, value; indices that an array does not have are empty. Throws ValueError for
+/// no arrays, or one of more than three axes.
+std::string to_csv(const NamedArrays& arrays);
 
 /// {"title", "caption", "x": {"label", "unit", "scale"}, "y": ..., "series": [{"name", "x", "y"}], "frames": [{"step",
 /// "series"}]}
@@ -44,6 +48,8 @@ template <class T>
 std::string to_json(const GradientFlow<T>& flow);
 /// {"parameter", "time_step", "norm"}
 std::string to_json(const WeightContributions& contributions);
+/// {"lstm.h.grad_norm": {"shape": [5], "values": [..]}}. Throws ValueError for no arrays.
+std::string to_json(const NamedArrays& arrays);
 
 /// These write a file, atomically. They throw ValueError for an empty figure and FileError where they cannot write.
 void save_csv(const std::string& path, const LineFigure& figure);
@@ -53,6 +59,7 @@ void save_csv(const std::string& path, const Table& table);
 template <class T>
 void save_csv(const std::string& path, const GradientFlow<T>& flow);
 void save_csv(const std::string& path, const WeightContributions& contributions);
+void save_csv(const std::string& path, const NamedArrays& arrays);
 void save_json(const std::string& path, const LineFigure& figure);
 void save_json(const std::string& path, const HeatMap& figure);
 void save_json(const std::string& path, const GraphFigure& figure);
@@ -60,5 +67,6 @@ void save_json(const std::string& path, const Table& table);
 template <class T>
 void save_json(const std::string& path, const GradientFlow<T>& flow);
 void save_json(const std::string& path, const WeightContributions& contributions);
+void save_json(const std::string& path, const NamedArrays& arrays);
 
 }  // namespace ebb::inspect

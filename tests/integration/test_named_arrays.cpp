@@ -1,0 +1,112 @@
+#include <ebb/core/error.hpp>
+#include <ebb/inspect/data_file.hpp>
+#include <ebb/inspect/named_arrays.hpp>
+
+#include <cmath>
+
+#include "integration/inspected_cells.hpp"
+#include <doctest/doctest.h>
+
+using namespace ebb;
+using namespace inspected;
+using inspect::NamedArrays;
+
+namespace {
+
+std::map<std::string, Shape> shapes_of(const NamedArrays& arrays) {
+    std::map<std::string, Shape> shapes;
+    for (const auto& [name, array] : arrays) shapes.emplace(name, Shape::of(array.shape()));
+    return shapes;
+}
+
+}  // namespace
+
+TEST_CASE("every measure as arrays: names, shapes, and the numbers where they belong") {
+    test::RandomArrays random(101);
+    const Sizes sizes{5, 2, 3, 4};
+    const Cell cell = cell_of("lstm", sizes);
+    Tape<double> tape;
+    const auto states = unrolled(tape, cell, random_given("lstm", sizes, random));
+    std::vector<Array<double>> weights(sizes.T, random.array({2, 4}));
+    const auto losses = losses_of(tape, states, weights);
+    tape.backward(losses.back());
+    const Parameter<double>& w = cell.parameters[1].second;
+
+    const auto flow = inspect::gradient_flow(tape);
+    const NamedArrays of_flow = named_arrays(flow);
+    CHECK(of_flow.size() == 2 * 4 + 4 * 4);
+    for (std::size_t t = 0; t < 5; ++t) {
+        CHECK(of_flow.at("cell.c.grad_norm")(t) == flow["cell.c"].grad_norm[t]);
+        CHECK(of_flow.at("cell.forget_gate.open")(t) == flow.gate("cell.forget_gate").open[t]);
+        CHECK(of_flow.at("cell.h.time_step")(t) == static_cast<double>(t));
+    }
+    const auto units = inspect::unit_flow(tape, "cell.h");
+    CHECK(named_arrays(units).at("cell.h.units.unit_grad_norm")(3, 2) == units.unit_grad_norm[3 * 4 + 2]);
+    CHECK(shapes_of(named_arrays(units)).at("cell.h.units.sample_grad_norm") == Shape{5, 2});
+    const auto gate = inspect::unit_gate(tape, "cell.input_gate");
+    CHECK(shapes_of(named_arrays(gate)).at("cell.input_gate.units.half_life") == Shape{4});
+    CHECK(named_arrays(gate).at("cell.input_gate.units.mean")(4, 1) == gate.mean[4 * 4 + 1]);
+    const auto alignment = inspect::contribution_alignment(tape, w);
+    CHECK(named_arrays(alignment).at(w.name() + ".contribution.cosine")(2) == alignment.cosine[2]);
+    CHECK(named_arrays(inspect::weight_contributions(tape, w)).at(w.name() + ".contribution.norm")(2) ==
+          alignment.norm[2]);
+    const auto triangle = inspect::loss_to_state(tape, losses, "cell.h");
+    CHECK(named_arrays(triangle).at("cell.h.loss_to_state.norm")(3, 1) == triangle(3, 1));
+    const auto spectrum = inspect::jacobian_spectrum(tape, "cell.h");
+    const auto of_spectrum = shapes_of(named_arrays(spectrum));
+    CHECK(of_spectrum.at("cell.h.jacobian.step.singular_values") == Shape{4, 4});
+    CHECK(of_spectrum.at("cell.h.jacobian.product.radius") == Shape{5});
+    CHECK(of_spectrum.at("cell.h.lyapunov.running") == Shape{4, 8});
+    CHECK(named_arrays(spectrum).at("cell.h.jacobian.product.singular_values")(1, 3) ==
+          spectrum.product[1].singular_values[3]);
+
+    inspect::LossSurface surface{{0, 1, 2}, {5, 6}, {1, 2, 3, 4, 5, 6}, 7};
+    CHECK(named_arrays(surface).at("surface.loss")(1, 0) == 4);
+    CHECK(named_arrays(surface).at("surface.centre")() == 7);
+}
+
+TEST_CASE("a history as arrays: a row for each record, NaN where one is shorter") {
+    inspect::FlowHistory history;
+    history.records.resize(2);
+    history.records[0].facts = {.step = 10, .loss = 2, .grad_norm = 3, .clipped = true};
+    history.records[1].facts = {.step = 20, .loss = 1, .grad_norm = 4};
+    for (std::size_t r = 0; r < 2; ++r) {
+        auto& state = history.records[r].states.emplace_back();
+        state.name = "rnn.h";
+        state.grad_norm.assign(2 + r, static_cast<double>(r));
+        auto& parameter = history.records[r].parameters.emplace_back();
+        parameter.name = "w";
+        parameter.update_ratio = 0.5;
+        parameter.spectral_radius = {1, 2};
+        history.records[r].contributions.push_back({"w", {0, 1}, {3, 4}});
+    }
+    history.intervals = {{.first_step = 0, .last_step = 20, .steps = 21, .clipped = 5, .mean_loss = 1.5}};
+    const NamedArrays arrays = named_arrays(history);
+    CHECK(arrays.at("history.step")(1) == 20);
+    CHECK(arrays.at("history.clipped")(0) == 1);
+    CHECK(shapes_of(arrays).at("history.rnn.h.grad_norm") == Shape{2, 3});
+    CHECK(arrays.at("history.rnn.h.grad_norm")(1, 2) == 1);
+    CHECK(std::isnan(arrays.at("history.rnn.h.grad_norm")(0, 2)));
+    CHECK(arrays.at("history.w.spectral_radius")(1, 1) == 2);
+    CHECK(arrays.at("history.w.contribution")(1, 1) == 4);
+    CHECK(arrays.at("history.interval.clipped")(0) == 5);
+    CHECK(arrays.at("history.interval.mean_loss")(0) == 1.5);
+}
+
+TEST_CASE("named arrays as CSV and JSON") {
+    Array<double> scalar = Array<double>::from_shape(std::vector<std::size_t>{});
+    scalar.data()[0] = std::nan("");
+    const NamedArrays arrays{{"a,b", Array<double>{{1.5, 2.0}, {3.0, 1e-300}}}, {"s", scalar}};
+    CHECK(inspect::to_csv(arrays) ==
+          "array,i,j,k,value\n\"a,b\",0,0,,1.5\n\"a,b\",0,1,,2\n\"a,b\",1,0,,3\n\"a,b\",1,1,,1e-300\ns,,,,nan\n");
+    CHECK(inspect::to_json(arrays) ==
+          "{\n  \"a,b\": {\"shape\":[2,2],\"values\":[1.5,2.0,3.0,1e-300]},\n  \"s\": "
+          "{\"shape\":[],\"values\":[null]}\n}\n");
+    CHECK_THROWS_WITH_AS(inspect::to_csv(NamedArrays{}), "to_csv: there are no arrays: expected at least one",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(inspect::to_json(NamedArrays{}), "to_json: there are no arrays: expected at least one",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(
+        inspect::to_csv(NamedArrays{{"x", Array<double>::from_shape(std::vector<std::size_t>{1, 1, 1, 1})}}),
+        "to_csv: x is [1, 1, 1, 1]: expected at most 3 axes", ValueError);
+}
