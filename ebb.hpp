@@ -44,10 +44,14 @@
 #include <ebb/inspect/units.hpp>
 #include <ebb/inspect/unrolled_graph.hpp>
 #include <ebb/inspect/vega_lite.hpp>
+#include <ebb/layers/attention.hpp>
 #include <ebb/layers/dropout.hpp>
 #include <ebb/layers/embedding.hpp>
+#include <ebb/layers/generation.hpp>
 #include <ebb/layers/init.hpp>
+#include <ebb/layers/kept_state.hpp>
 #include <ebb/layers/layer_norm.hpp>
+#include <ebb/layers/likelihood.hpp>
 #include <ebb/layers/linear.hpp>
 #include <ebb/layers/model_file.hpp>
 #include <ebb/layers/module.hpp>

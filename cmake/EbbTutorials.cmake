@@ -18,8 +18,9 @@ endfunction()
 file(GLOB ebb_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tutorials/support/*.cpp")
 add_library(ebb_tutorial_support STATIC ${ebb_files})
 ebb_compile_as_ours(ebb_tutorial_support)
-target_link_libraries(ebb_tutorial_support PUBLIC fmt::fmt)
-target_compile_definitions(ebb_tutorial_support PRIVATE EBB_BINARY_DIR="${PROJECT_BINARY_DIR}")
+target_link_libraries(ebb_tutorial_support PUBLIC fmt::fmt PRIVATE ebb::ebb)
+target_compile_definitions(ebb_tutorial_support PRIVATE EBB_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                                        EBB_BINARY_DIR="${PROJECT_BINARY_DIR}")
 target_include_directories(ebb_tutorial_support PUBLIC "${PROJECT_SOURCE_DIR}/tutorials")
 list(APPEND EBB_TUTORIAL_PARTS ebb_tutorial_support)
 
@@ -45,10 +46,9 @@ foreach(file IN LISTS ebb_files)
     if(parts)
         add_library(${name}_parts STATIC ${parts})
         ebb_compile_as_ours(${name}_parts)
-        target_link_libraries(${name}_parts PUBLIC ebb::ebb PRIVATE CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json
-                                                                   Threads::Threads)
-        target_compile_definitions(${name}_parts PRIVATE EBB_VERSION="${PROJECT_VERSION}"
-                                                         EBB_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+        target_link_libraries(${name}_parts PUBLIC ebb::ebb ebb_tutorial_support
+                                             PRIVATE CLI11::CLI11 fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
+        target_compile_definitions(${name}_parts PRIVATE EBB_VERSION="${PROJECT_VERSION}")
         target_include_directories(${name}_parts PUBLIC "${PROJECT_SOURCE_DIR}/tutorials")
         target_link_libraries(${name} PRIVATE ${name}_parts)
         list(APPEND EBB_TUTORIAL_PARTS ${name}_parts)

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <vector>
 
-#include "gradient_flow/corpus.hpp"
 #include "gradient_flow/measurement.hpp"
 #include "gradient_flow/options.hpp"
 

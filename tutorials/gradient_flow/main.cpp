@@ -14,18 +14,19 @@
 #include <string>
 #include <vector>
 
-#include "gradient_flow/corpus.hpp"
 #include "gradient_flow/experiment.hpp"
 #include "gradient_flow/options.hpp"
 #include "gradient_flow/output.hpp"
+#include "support/corpus.hpp"
 #include <fmt/format.h>
 
 int main(int argc, char** argv) {
     try {
         const auto options = lab::parse_options(std::vector<std::string>(argv + 1, argv + argc), std::cout);
         if (!options) return 0;
-        const lab::Corpus corpus = options->text.empty() ? lab::default_corpus() : lab::read_corpus(options->text);
-        lab::check_length(corpus, options->length);
+        const tutorial::Corpus corpus =
+            options->text.empty() ? tutorial::default_corpus() : tutorial::read_corpus(options->text);
+        tutorial::check_length(corpus, options->length);
         lab::prepare_folder(options->out);
 
         fmt::print("{}\n", lab::describe(*options, corpus));

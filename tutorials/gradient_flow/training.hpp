@@ -7,10 +7,12 @@
 #include <functional>
 #include <vector>
 
-#include "gradient_flow/corpus.hpp"
 #include "gradient_flow/model.hpp"
+#include "support/corpus.hpp"
 
 namespace lab {
+
+using tutorial::Corpus;
 
 /// Sequences and what follows each of their characters.
 struct Sequences {

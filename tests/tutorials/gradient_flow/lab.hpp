@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "gradient_flow/corpus.hpp"
 #include "gradient_flow/options.hpp"
+#include "support/corpus.hpp"
 
 /// Words of a small language, drawn by a generator of their own: the same text everywhere.
 inline std::string invented_text(std::size_t size) {
@@ -17,8 +17,8 @@ inline std::string invented_text(std::size_t size) {
     return text;
 }
 
-inline lab::Corpus invented_corpus() {
-    return lab::make_corpus("invented", invented_text(4000));
+inline tutorial::Corpus invented_corpus() {
+    return tutorial::make_corpus("invented", invented_text(4000));
 }
 
 /// A run of a second.

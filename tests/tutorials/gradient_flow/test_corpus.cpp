@@ -5,12 +5,12 @@
 #include <fstream>
 #include <string>
 
-#include "gradient_flow/corpus.hpp"
+#include "support/corpus.hpp"
 #include "support/temporary_folder.hpp"
 #include "tutorials/gradient_flow/lab.hpp"
 #include <doctest/doctest.h>
 
-using namespace lab;
+using namespace tutorial;
 
 namespace {
 
@@ -98,5 +98,5 @@ TEST_CASE("the bits of a character that is coded by its frequency") {
 TEST_CASE("the default text is there, and long enough for the default options") {
     const Corpus corpus = default_corpus();
     CHECK(corpus.alphabet.size() > 20);
-    CHECK_NOTHROW(check_length(corpus, Options().length));
+    CHECK_NOTHROW(check_length(corpus, lab::Options().length));
 }

@@ -163,7 +163,7 @@ TEST_CASE("with open gates and a weak recurrent matrix an LSTM decays by its mea
     Options options;  // the demo's own
     options.gain = 0.1;
     options.forget_bias = 3;
-    const Corpus corpus = default_corpus();
+    const tutorial::Corpus corpus = tutorial::default_corpus();
     const CharacterModel<double> model(Cell::lstm, options, corpus.alphabet.size());
     const Measurement flow = measure(model, spread_sequences(corpus, true, options.length, 16));
     CHECK(flow.mean_gate == doctest::Approx(0.950).epsilon(1e-3));

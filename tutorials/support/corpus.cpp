@@ -1,4 +1,4 @@
-#include "gradient_flow/corpus.hpp"
+#include "support/corpus.hpp"
 
 #include <ebb/core/error.hpp>
 #include <ebb/core/file.hpp>
@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-namespace lab {
+namespace tutorial {
 namespace {
 
 namespace fs = std::filesystem;
@@ -17,10 +17,11 @@ using ebb::fail;
 using ebb::FileError;
 using ebb::ValueError;
 
+constexpr char debian_folder[] = "/usr/share/common-licenses";
 constexpr char debian_text[] = "/usr/share/common-licenses/GPL-3";
 
 /// The code points of a text in UTF-8, without a leading byte order mark and with LF for CR LF.
-std::vector<char32_t> decode(std::string_view text) {
+std::vector<char32_t> code_points(std::string_view text) {
     // Zeros beyond the end, where only a text that is no UTF-8 would make us look.
     const auto byte = [&](std::size_t k) -> char32_t {
         return k < text.size() ? static_cast<unsigned char>(text[k]) : 0;
@@ -43,9 +44,23 @@ std::vector<char32_t> decode(std::string_view text) {
 }  // namespace
 
 Corpus make_corpus(std::string name, std::string_view text) {
-    const std::vector<char32_t> characters = decode(text);
+    return join_corpus(std::move(name), {std::string(text)});
+}
+
+Corpus join_corpus(std::string name, const std::vector<std::string>& texts) {
     Corpus corpus;
     corpus.name = std::move(name);
+    corpus.hash = 0xcbf29ce484222325u;
+    std::vector<char32_t> characters, held_out;
+    for (const std::string& text : texts) {
+        const std::vector<char32_t> decoded = code_points(text);
+        const auto tenth = decoded.begin() + static_cast<std::ptrdiff_t>(decoded.size() * 9 / 10);
+        characters.insert(characters.end(), decoded.begin(), tenth);
+        held_out.insert(held_out.end(), tenth, decoded.end());
+        for (const char byte : text) corpus.hash = (corpus.hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3u;
+    }
+    corpus.training_size = characters.size();
+    characters.insert(characters.end(), held_out.begin(), held_out.end());
     corpus.alphabet = characters;
     std::sort(corpus.alphabet.begin(), corpus.alphabet.end());
     corpus.alphabet.erase(std::unique(corpus.alphabet.begin(), corpus.alphabet.end()), corpus.alphabet.end());
@@ -58,9 +73,6 @@ Corpus make_corpus(std::string name, std::string_view text) {
     for (const char32_t character : characters)
         corpus.text.push_back(std::lower_bound(corpus.alphabet.begin(), corpus.alphabet.end(), character) -
                               corpus.alphabet.begin());
-    corpus.hash = 0xcbf29ce484222325u;
-    for (const char byte : text) corpus.hash = (corpus.hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3u;
-    corpus.training_size = corpus.text.size() - corpus.text.size() / 10;
     return corpus;
 }
 
@@ -86,6 +98,55 @@ Corpus default_corpus() {
     return make_corpus(fmt::format("the documentation in {}", EBB_SOURCE_DIR), text);
 }
 
+Corpus licenses_corpus() {
+    std::error_code ignored;
+    std::vector<fs::path> files;
+    for (const fs::directory_entry& entry : fs::directory_iterator(debian_folder, ignored))
+        if (entry.is_regular_file(ignored) && !entry.is_symlink(ignored)) files.push_back(entry.path());
+    if (files.empty()) return default_corpus();
+    std::sort(files.begin(), files.end());
+    std::vector<std::string> texts;
+    for (const fs::path& file : files) texts.push_back(ebb::read_text_file(file.string()));
+    return join_corpus(fmt::format("{} licences in {}", files.size(), debian_folder), texts);
+}
+
+std::vector<std::int64_t> encode(const Corpus& corpus, std::string_view text) {
+    std::vector<std::int64_t> numbers;
+    for (const char32_t character : code_points(text)) {
+        const auto place = std::lower_bound(corpus.alphabet.begin(), corpus.alphabet.end(), character);
+        if (place == corpus.alphabet.end() || *place != character)
+            fail<ValueError>(
+                fmt::format("encode: character {} of '{}' does not occur in {}", numbers.size(), text, corpus.name));
+        numbers.push_back(place - corpus.alphabet.begin());
+    }
+    return numbers;
+}
+
+std::string decode(const Corpus& corpus, const std::vector<std::int64_t>& numbers) {
+    std::string text;
+    for (const std::int64_t number : numbers) {
+        const char32_t c = corpus.alphabet.at(static_cast<std::size_t>(number));
+        const auto byte = [&](char32_t value) { text += static_cast<char>(value); };
+        // UTF-8: 7 bits in one byte, or 6 in each byte after the first, whose leading ones count the bytes.
+        if (c < 0x80) {
+            byte(c);
+        } else if (c < 0x800) {
+            byte(0xC0 | c >> 6);
+            byte(0x80 | (c & 0x3F));
+        } else if (c < 0x10000) {
+            byte(0xE0 | c >> 12);
+            byte(0x80 | (c >> 6 & 0x3F));
+            byte(0x80 | (c & 0x3F));
+        } else {
+            byte(0xF0 | c >> 18);
+            byte(0x80 | (c >> 12 & 0x3F));
+            byte(0x80 | (c >> 6 & 0x3F));
+            byte(0x80 | (c & 0x3F));
+        }
+    }
+    return text;
+}
+
 void check_length(const Corpus& corpus, std::size_t length) {
     // The held-out tenth is the shorter part.
     if (corpus.held_out_size() > length && corpus.training_size > length) return;
@@ -109,4 +170,4 @@ double uniform_bits(const Corpus& corpus) {
     return std::log2(static_cast<double>(corpus.alphabet.size()));
 }
 
-}  // namespace lab
+}  // namespace tutorial

@@ -7,13 +7,13 @@
 #include <string_view>
 #include <vector>
 
-namespace lab {
+namespace tutorial {
 
 struct Corpus {
     std::string name;                ///< the file's path, for messages
     std::vector<char32_t> alphabet;  ///< the different characters, by rising code point
     std::vector<std::int64_t> text;  ///< each character's place in the alphabet
-    std::size_t training_size = 0;   ///< the first nine tenths; the rest is held out
+    std::size_t training_size = 0;   ///< the first nine tenths of each text; the rest is held out
     std::uint64_t hash = 0;          ///< FNV-1a (64 bits) of the bytes, by which a text is known again
 
     std::size_t held_out_size() const noexcept { return text.size() - training_size; }
@@ -23,6 +23,8 @@ struct Corpus {
 /// end of Windows (CR LF) counts as LF. The alphabet is that of the whole text, so that the held-out part has no
 /// character without a class. Throws ebb::ValueError for less than two different characters.
 Corpus make_corpus(std::string name, std::string_view text);
+/// The same of several texts: the first nine tenths of each, one after the other, and then the last tenths.
+Corpus join_corpus(std::string name, const std::vector<std::string>& texts);
 
 /// The same from a file. Throws also ebb::FileError for a file that is missing, cannot be read, is empty, or is no
 /// text: one with a zero byte, or with bytes that are no UTF-8, whose place the message gives.
@@ -31,6 +33,15 @@ Corpus read_corpus(const std::string& path);
 /// The GNU General Public License that every Debian has; where it is missing, the documentation of Ebb itself.
 /// Throws ebb::FileError where neither is there.
 Corpus default_corpus();
+
+/// All licences that every Debian has, by name, without the links among them; where they are missing, as
+/// `default_corpus`.
+Corpus licenses_corpus();
+
+/// A text as numbers. Throws ebb::ValueError for a character that the corpus does not have.
+std::vector<std::int64_t> encode(const Corpus& corpus, std::string_view text);
+/// Numbers as text, in UTF-8. Throws std::out_of_range for what is no place in the alphabet.
+std::string decode(const Corpus& corpus, const std::vector<std::int64_t>& numbers);
 
 /// Throws ebb::ValueError where either part of the text is shorter than one sequence of `length` characters and the
 /// one that follows it.
@@ -43,4 +54,4 @@ double frequency_bits(const Corpus& corpus);
 /// -log2 (1 / size of the alphabet): no knowledge at all.
 double uniform_bits(const Corpus& corpus);
 
-}  // namespace lab
+}  // namespace tutorial

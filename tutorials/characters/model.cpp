@@ -1,0 +1,18 @@
+#include "characters/model.hpp"
+
+namespace characters {
+
+Model::Model(std::size_t alphabet_size, std::size_t embedding_size, std::size_t hidden_size)
+    : Module("Model"),
+      embedding_(register_module(
+          "embedding", ebb::Embedding<float>({.num_embeddings = alphabet_size, .embedding_dim = embedding_size}))),
+      lstm_(register_module("lstm", ebb::LSTM<float>({.input_size = embedding_size, .hidden_size = hidden_size}))),
+      readout_(register_module("readout",
+                               ebb::Linear<float>({.in_features = hidden_size, .out_features = alphabet_size}))) {}
+
+Model::Prediction Model::operator()(const ebb::Indices& characters, const ebb::LSTMState<float>& state) const {
+    const auto [output, after] = lstm_(embedding_(characters), state);  // [T, B, H]
+    return {readout_(output), after};
+}
+
+}  // namespace characters
