@@ -3,6 +3,7 @@
 #include <ebb/inspect/health.hpp>
 #include <ebb/inspect/number_text.hpp>
 #include <ebb/inspect/probe_series.hpp>
+#include <ebb/inspect/report.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -127,6 +128,31 @@ void diagnose_units(const UnitFlow& flow, const HealthThresholds& thresholds, st
                             fmt::format("{} get no gradient at any step", some_units(dead, H)), advice_dead});
 }
 
+struct Headline {
+    Severity severity;
+    const char* text;
+};
+
+Headline headline_of(Ailment ailment) {
+    switch (ailment) {
+        case Ailment::not_finite:
+            return {Severity::problem, "NaN or infinity"};
+        case Ailment::no_gradient:
+            return {Severity::problem, "no gradient"};
+        case Ailment::vanishing:
+            return {Severity::warning, "the gradient vanishes"};
+        case Ailment::exploding:
+            return {Severity::warning, "the gradient explodes"};
+        case Ailment::saturated_units:
+            return {Severity::warning, "units are saturated"};
+        case Ailment::dead_units:
+            return {Severity::warning, "units are dead"};
+        case Ailment::often_clipped:
+            return {Severity::note, "clipped more often than not"};
+    }
+    return {Severity::note, ""};
+}
+
 template <class Values>
 bool all_finite(const Values& values) {
     return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
@@ -214,6 +240,17 @@ std::vector<Finding> diagnose(const FlowHistory& history, const HealthThresholds
             findings.push_back({Ailment::not_finite, parameter.name, "the weight or its gradient holds NaN or infinity",
                                 advice_not_finite});
     return findings;
+}
+
+void add_findings(Report& report, const std::vector<Finding>& findings) {
+    if (findings.empty())
+        report.add_finding(Severity::good, "Nothing found",
+                           "no gradient vanishes or explodes, no unit is dead or saturated, all numbers are finite");
+    for (const Finding& finding : findings) {
+        const Headline headline = headline_of(finding.ailment);
+        report.add_finding(headline.severity, fmt::format("{}: {}", finding.subject, headline.text), finding.evidence,
+                           finding.advice);
+    }
 }
 
 std::string to_string(const Finding& finding) {

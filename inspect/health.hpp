@@ -13,6 +13,8 @@
 
 namespace ebb::inspect {
 
+class Report;
+
 enum class Ailment {
     not_finite,       ///< NaN or infinity in states, gradients, weights or the loss
     no_gradient,      ///< nothing flowed into the state
@@ -61,5 +63,8 @@ std::vector<Finding> diagnose(const FlowHistory& history, const HealthThresholds
 
 /// "lstm.h: the gradient falls ...; try ..."
 std::string to_string(const Finding& finding);
+
+/// Puts findings above all else in a report; where there are none, that nothing was found.
+void add_findings(Report& report, const std::vector<Finding>& findings);
 
 }  // namespace ebb::inspect

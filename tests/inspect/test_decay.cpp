@@ -51,6 +51,7 @@ TEST_CASE("the memory horizon is the farthest step that still gets its part") {
     CHECK(memory_horizon({1, 0.5, 0.1, 0.011, 0.0099, 0.02, 1e-5}) == 5);
     CHECK(memory_horizon({1, 0.5, 0.1}, 0.5) == 1);
     CHECK(memory_horizon({0, 0, 2, 0.03}) == 3);
+    CHECK(memory_horizon({200, 100, 2.1, 1.9}) == 2);
     CHECK(memory_horizon({1, std::numeric_limits<double>::infinity(), 0.5}) == 2);
     CHECK_FALSE(memory_horizon({0, 0}));
     CHECK_FALSE(memory_horizon({}));

@@ -2,6 +2,7 @@
 #include <ebb/autograd/probe.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/inspect/health.hpp>
+#include <ebb/inspect/report.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -124,4 +125,19 @@ TEST_CASE("a training that clips most of its steps, and one whose loss was infin
     REQUIRE(findings.size() == 2);
     CHECK(findings[0].ailment == Ailment::vanishing);
     CHECK(findings[1].subject == "w");
+}
+
+TEST_CASE("findings stand in a report, and where there are none it says so") {
+    Report report("Title");
+    add_findings(report, diagnose(geometric(100, 0.5)));
+    add_findings(report, diagnose(curve({1, std::nan("")})));
+    const std::string page = report.add_text("", "words").html();
+    CHECK(page.find("rnn.h: the gradient vanishes") != std::string::npos);
+    CHECK(page.find("the gradient falls by 10× every 3.3 steps") != std::string::npos);
+    CHECK(page.find("try a gated cell") != std::string::npos);
+    CHECK(page.find("rnn.h: NaN or infinity") != std::string::npos);
+    CHECK(page.find("Nothing found") == std::string::npos);
+    Report healthy("Title");
+    add_findings(healthy, {});
+    CHECK(healthy.add_text("", "words").html().find("Nothing found") != std::string::npos);
 }
