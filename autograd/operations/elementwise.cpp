@@ -16,10 +16,15 @@
 namespace ebb {
 namespace {
 
+/// Blocks begin as its copy, not by their initialisers: `rep stos`, by which compilers zero so much, takes longer to
+/// begin than the copy.
+template <class T>
+constexpr ElementwiseBlock<T> blank_block{};
+
 template <std::size_t arity, class T>
 void run_forward(ElementwiseKernel<T> kernel, const std::array<const Node<T>*, arity>& inputs, const Shape& shape,
                  T* y) {
-    ElementwiseBlock<T> block;
+    ElementwiseBlock<T> block = blank_block<T>;
     std::array<const Shape*, arity> shapes;
     bool same = true;
     for (std::size_t i = 0; i < arity; ++i) {
@@ -44,12 +49,14 @@ template <std::size_t arity, class T>
 void run_backward(const ElementwiseKernel<T>* kernels, Backward<T>& pass) {
     const Node<T>& node = pass.node();
     const Shape& shape = node.shape;
-    ElementwiseBlock<T> block;
+    ElementwiseBlock<T> block = blank_block<T>;
+    std::array<const Node<T>*, arity> inputs;
     std::array<const Shape*, arity> shapes;
     bool same = true;
     for (std::size_t i = 0; i < arity; ++i) {
-        block.inputs[i] = pass.input(i).value;
-        shapes[i] = &pass.input(i).shape;
+        inputs[i] = &pass.input(i);
+        block.inputs[i] = inputs[i]->value;
+        shapes[i] = &inputs[i]->shape;
         same = same && *shapes[i] == shape;
     }
     block.y = const_cast<T*>(node.value);  // the backward kernels only read it
@@ -76,7 +83,7 @@ void run_backward(const ElementwiseKernel<T>* kernels, Backward<T>& pass) {
         }
         if (shape.size() == 0) continue;
         Broadcast<arity>(shape, shapes).for_each_block(block, [&](const auto& offsets, std::size_t offset) {
-            for (std::size_t i = 0; i < arity; ++i) block.inputs[i] = pass.input(i).value + offsets[i];
+            for (std::size_t i = 0; i < arity; ++i) block.inputs[i] = inputs[i]->value + offsets[i];
             block.y = const_cast<T*>(node.value) + offset;
             block.dy = node.gradient + offset;
             block.dx = dx + offsets[wrt];
