@@ -13,16 +13,6 @@ namespace {
 
 constexpr Reduction reductions[] = {Reduction::mean, Reduction::sum, Reduction::none};
 
-template <class V>
-using ScalarOf = typename std::decay_t<V>::value_type::value_type;
-
-template <class T>
-Array<T> as(const Array<double>& x) {
-    Array<T> result = Array<T>::from_shape(x.shape());
-    for (std::size_t k = 0; k < x.size(); ++k) result.data()[k] = static_cast<T>(x.data()[k]);
-    return result;
-}
-
 }  // namespace
 
 std::vector<OperationCase> ebb::test::loss_cases() {

@@ -60,7 +60,7 @@ RandomCase step_case(const char* name, CellKind kind) {
                     }
                 }
                 OperationCase c = operation_case(name, bias ? "bias" : "", inputs, [=](const auto& in) {
-                    using T = typename std::decay_t<decltype(in)>::value_type::value_type;
+                    using T = ScalarOf<decltype(in)>;
                     const Variable<T> c0 = kind == CellKind::lstm ? in[4] : Variable<T>();
                     const RecurrentResult<T> y = recurrent_step(kind, Granularity::fused, in[0], in[3], c0,
                                                                 weights_of<T>(in, bias), StepLabels());
@@ -83,7 +83,7 @@ std::vector<RandomCase> layer_cases() {
                  OperationCase c =
                      operation_case("sequence_output", "", draw.arrays(shapes_of_cell(draw, kind, leading, false)),
                                     [=](const auto& in) {
-                                        using T = typename std::decay_t<decltype(in)>::value_type::value_type;
+                                        using T = ScalarOf<decltype(in)>;
                                         return recurrent_sequence(kind, Granularity::fused, in[0], in[3], Variable<T>(),
                                                                   false, weights_of<T>(in, false), StepLabels())
                                             .output;

@@ -17,6 +17,18 @@ namespace ebb::test {
 template <class T>
 using Variables = std::vector<Variable<T>>;
 
+/// The T of a `const Variables<T>&`, for a generic case.
+template <class V>
+using ScalarOf = typename std::decay_t<V>::value_type::value_type;
+
+/// The same numbers as T.
+template <class T>
+Array<T> as(const Array<double>& x) {
+    Array<T> result = Array<T>::from_shape(x.shape());
+    for (std::size_t k = 0; k < x.size(); ++k) result.data()[k] = static_cast<T>(x.data()[k]);
+    return result;
+}
+
 struct OperationCase {
     std::string operation;  ///< its name in the catalogue
     std::string label;      ///< which case of it

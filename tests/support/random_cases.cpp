@@ -43,16 +43,6 @@ Axes Draw::axes(std::size_t rank) {
 
 namespace {
 
-template <class V>
-using ScalarOf = typename std::decay_t<V>::value_type::value_type;
-
-template <class T>
-Array<T> as(const Array<double>& x) {
-    Array<T> result = Array<T>::from_shape(x.shape());
-    for (std::size_t k = 0; k < x.size(); ++k) result.data()[k] = static_cast<T>(x.data()[k]);
-    return result;
-}
-
 Array<double> swapped(const Array<double>& x, std::ptrdiff_t a, std::ptrdiff_t b) {
     Tape<double> tape;
     return transpose(tape.constant(x), a, b).value();
