@@ -52,12 +52,28 @@ std::string filled(std::string_view page, const std::vector<std::pair<std::strin
     }
 }
 
+/// The lines of a paragraph that is code, without the four spaces that make it so; nothing for any other.
+std::string code_of(std::string_view paragraph) {
+    constexpr std::string_view indent = "    ";
+    std::string code;
+    while (!paragraph.empty()) {
+        if (paragraph.substr(0, indent.size()) != indent) return {};
+        const std::size_t end = std::min(paragraph.find('\n'), paragraph.size() - 1) + 1;
+        code += paragraph.substr(indent.size(), end - indent.size());
+        paragraph.remove_prefix(end);
+    }
+    return code;
+}
+
 std::string paragraphs(std::string_view text) {
     std::string out;
     while (!text.empty()) {
         const std::size_t end = std::min(text.find("\n\n"), text.size());
         const std::string_view paragraph = text.substr(0, end);
-        if (paragraph.find_first_not_of(" \t\r\n") != std::string_view::npos)
+        const std::string code = code_of(paragraph);
+        if (!code.empty())
+            out += fmt::format("<pre><code>{}</code></pre>\n", escape_markup(code));
+        else if (paragraph.find_first_not_of(" \t\r\n") != std::string_view::npos)
             out += fmt::format("<p>{}</p>\n", escape_markup(paragraph));
         text.remove_prefix(std::min(end + 2, text.size()));
     }

@@ -38,7 +38,8 @@ class Report {
     /// Throws ValueError for an empty label or value.
     Report& add_fact(std::string label, std::string value, std::string detail = {});
 
-    /// A heading and paragraphs, which empty lines part. Throws ValueError when both are empty.
+    /// A heading and paragraphs, which empty lines part. A paragraph whose lines all begin with four spaces is code,
+    /// set as it stands. Throws ValueError when both are empty.
     Report& add_text(std::string title, std::string text);
 
     /// These throw ValueError for an empty figure or table, as check() says.

@@ -57,7 +57,7 @@ consteval std::size_t part_count() {
 }
 
 template <class T, class State>
-std::vector<Variable<T>> parts_of(const State& state) {
+StateParts<T> parts_of(const State& state) {
     constexpr std::size_t count = part_count<State, T>();
     if constexpr (std::same_as<State, Variable<T>>) {
         return {state};
@@ -77,7 +77,7 @@ std::vector<Variable<T>> parts_of(const State& state) {
 }
 
 template <class State, class T>
-State from_parts(const std::vector<Variable<T>>& parts) {
+State from_parts(const StateParts<T>& parts) {
     constexpr std::size_t count = part_count<State, T>();
     if constexpr (count == 1)
         return State{parts[0]};
@@ -142,7 +142,7 @@ class Recurrent : public RecurrentStack<typename Cell::value_type> {
             if constexpr (requires { cell.run_sequence(input); }) {
                 return cell.run_sequence(input);
             } else {
-                return run_steps<T>(input, [&cell](const Variable<T>& x_t, const std::vector<Variable<T>>& before) {
+                return run_steps<T>(input, [&cell](const Variable<T>& x_t, const StateParts<T>& before) {
                     return detail::parts_of<T>(cell(x_t, detail::from_parts<State>(before)));
                 });
             }

@@ -112,12 +112,12 @@ CellOutput<T> RecurrentBase<T>::run_sequence(const CellInput<T>& input) const {
         const RecurrentResult<T> result =
             recurrent_sequence(kind_, granularity_, input.x, input.before[0], has_c ? input.before[1] : Variable<T>(),
                                input.zero_state, weights, at);
-        return {result.output, has_c ? std::vector{result.h, result.c} : std::vector{result.h}};
+        return {result.output, has_c ? StateParts<T>{result.h, result.c} : StateParts<T>{result.h}};
     }
-    return run_steps<T>(input, [&](const Variable<T>& x, const std::vector<Variable<T>>& before) {
+    return run_steps<T>(input, [&](const Variable<T>& x, const StateParts<T>& before) {
         const RecurrentResult<T> result =
             recurrent_step(kind_, granularity_, x, before[0], has_c ? before[1] : Variable<T>(), weights, at);
-        return has_c ? std::vector{result.h, result.c} : std::vector{result.h};
+        return has_c ? StateParts<T>{result.h, result.c} : StateParts<T>{result.h};
     });
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -28,18 +29,15 @@ class Packing {
         for (const std::size_t b : order) sorted.push_back(lengths[b]);
         packed_ = PackedSteps(sorted);
 
-        rows_ = Indices::from_shape({packed_.total()});
+        Indices& rows = rows_.emplace(Indices::from_shape({packed_.total()}));
         for (std::size_t t = 0, row = 0; t < packed_.steps(); ++t)
             for (std::size_t k = 0; k < packed_.rows(t); ++k)
-                rows_(row++) = static_cast<std::int64_t>(batch_first ? order[k] * steps + t : t * batch_ + order[k]);
-        ragged_ = true;
-        in_order_ = std::is_sorted(order.begin(), order.end());
-        if (in_order_) return;
-        order_ = Indices::from_shape({batch_});
-        places_ = Indices::from_shape({batch_});
+                rows(row++) = static_cast<std::int64_t>(batch_first ? order[k] * steps + t : t * batch_ + order[k]);
+        if (std::is_sorted(order.begin(), order.end())) return;
+        order_ = places_ = Indices::from_shape({batch_});
         for (std::size_t k = 0; k < batch_; ++k) {
-            order_(k) = static_cast<std::int64_t>(order[k]);
-            places_(order[k]) = static_cast<std::int64_t>(k);
+            (*order_)(k) = static_cast<std::int64_t>(order[k]);
+            (*places_)(order[k]) = static_cast<std::int64_t>(k);
         }
     }
 
@@ -48,36 +46,35 @@ class Packing {
     /// x as it came -> [N, I]; [T, B, I] where there are no lengths.
     template <class T>
     Variable<T> pack(const Variable<T>& x) const {
-        if (ragged_) return index_select(reshape(x, {steps_ * batch_, x.shape()[2]}), rows_);
+        if (rows_) return index_select(reshape(x, {steps_ * batch_, x.shape()[2]}), *rows_);
         return batch_first_ ? transpose(x, 0, 1) : x;
     }
     /// And back, zeros at the padding.
     template <class T>
     Variable<T> unpack(const Variable<T>& y) const {
-        if (!ragged_) return batch_first_ ? transpose(y, 0, 1) : y;
+        if (!rows_) return batch_first_ ? transpose(y, 0, 1) : y;
         const std::size_t width = y.shape()[1];
-        const auto padded = index_add(y.tape().zeros({steps_ * batch_, width}), rows_, y);
+        const auto padded = index_add(y.tape().zeros({steps_ * batch_, width}), *rows_, y);
         return reshape(padded, batch_first_ ? Shape{batch_, steps_, width} : Shape{steps_, batch_, width});
     }
     /// Rows of sequences [B, W] in the order in which they lie packed, and back in the order in which they came.
     template <class T>
     Variable<T> sorted(const Variable<T>& state) const {
-        return in_order_ ? state : index_select(state, order_);
+        return order_ ? index_select(state, *order_) : state;
     }
     template <class T>
     Variable<T> restored(const Variable<T>& state) const {
-        return in_order_ ? state : index_select(state, places_);
+        return places_ ? index_select(state, *places_) : state;
     }
 
   private:
     std::size_t steps_, batch_;
     bool batch_first_;
-    bool ragged_ = false;
-    bool in_order_ = true;
     PackedSteps packed_;
-    Indices rows_;    // of the padded batch, for each packed row
-    Indices order_;   // the sequence at each place, where they did not come sorted
-    Indices places_;  // the place of each sequence
+    // An empty array is on the heap too, so that these are only there where they are needed.
+    std::optional<Indices> rows_;    // of the padded batch, for each packed row
+    std::optional<Indices> order_;   // the sequence at each place, where they did not come sorted
+    std::optional<Indices> places_;  // the place of each sequence
 };
 
 }  // namespace
@@ -148,8 +145,7 @@ typename RecurrentStack<T>::Extents RecurrentStack<T>::check_input(const Variabl
 }
 
 template <class T>
-void RecurrentStack<T>::check_states(const Variable<T>& x, const std::vector<Variable<T>>& given,
-                                     std::size_t batch) const {
+void RecurrentStack<T>::check_states(const Variable<T>& x, const StateParts<T>& given, std::size_t batch) const {
     for (std::size_t p = 0; p < parts_.size(); ++p) {
         if (!given[p].defined()) continue;
         x.tape().check(this->type(), given[p]);
@@ -190,8 +186,8 @@ std::vector<std::size_t> RecurrentStack<T>::check_lengths(const Variable<T>& x, 
 }
 
 template <class T>
-StackOutput<T> RecurrentStack<T>::run(const Variable<T>& x, const std::vector<Variable<T>>& given,
-                                      const SequenceOptions& options, const RunCell& run_cell) const {
+StackOutput<T> RecurrentStack<T>::run(const Variable<T>& x, const StateParts<T>& given, const SequenceOptions& options,
+                                      const RunCell& run_cell) const {
     const ErrorContext context(this->name(), this->type().c_str());
     const Extents extents = check_input(x);
     const std::size_t batch = extents.batch;
@@ -203,7 +199,7 @@ StackOutput<T> RecurrentStack<T>::run(const Variable<T>& x, const std::vector<Va
     Tape<T>& tape = x.tape();
 
     // The state of all cells, [L D, B, W], where one is given or learned.
-    std::vector<Variable<T>> initial(given);
+    StateParts<T> initial = given;
     for (std::size_t p = 0; p < initial_.size(); ++p)
         if (!initial[p].defined())
             initial[p] = broadcast_to(tape.use(initial_[p]), {cell_count(), batch, parts_[p].size});
@@ -215,9 +211,9 @@ StackOutput<T> RecurrentStack<T>::run(const Variable<T>& x, const std::vector<Va
         return {tape.zeros({x.shape()[0], x.shape()[1], output_size()}), initial};
     }
 
-    std::vector<Variable<T>> zeros(parts_.size());
+    StateParts<T> zeros(parts_.size(), Variable<T>());
     const auto before = [&](std::size_t cell) {
-        std::vector<Variable<T>> result;
+        StateParts<T> result;
         for (std::size_t p = 0; p < parts_.size(); ++p) {
             const Shape shape{batch, parts_[p].size};
             if (initial[p].defined()) {
@@ -232,27 +228,31 @@ StackOutput<T> RecurrentStack<T>::run(const Variable<T>& x, const std::vector<Va
         return result;
     };
 
-    std::vector<std::vector<Variable<T>>> after(parts_.size());
-    std::vector<Variable<T>> outputs;
+    // Of several cells the states are stacked; a single cell, the usual case, needs no list from the heap.
+    std::vector<std::vector<Variable<T>>> after(cell_count() > 1 ? parts_.size() : 0);
+    StateParts<T> last, outputs;
     Variable<T> y = packing.pack(x);
     for (std::size_t layer = 0; layer < options_.num_layers; ++layer) {
         outputs.clear();
         for (std::size_t direction = 0; direction < directions(); ++direction) {
             const std::size_t cell = layer * directions() + direction;
-            const std::vector<Variable<T>> state = before(cell);
+            const StateParts<T> state = before(cell);
             const CellOutput<T> result = run_cell(
                 cell, {y, state, zero_state, packing.steps(), direction == 1, labels_[cell], options.first_time_step});
             outputs.push_back(result.output);
-            for (std::size_t p = 0; p < parts_.size(); ++p) after[p].push_back(packing.restored(result.after[p]));
+            last = result.after;
+            for (std::size_t p = 0; p < parts_.size(); ++p) {
+                last[p] = packing.restored(last[p]);
+                if (!after.empty()) after[p].push_back(last[p]);
+            }
         }
-        y = outputs.size() == 1 ? outputs[0] : concat(outputs, -1);
+        y = outputs.size() == 1 ? outputs[0] : concat(std::vector<Variable<T>>(outputs.begin(), outputs.end()), -1);
         if (layer + 1 < options_.num_layers && this->training()) y = dropout(y, options_.dropout);
     }
 
     StackOutput<T> result{packing.unpack(y), {}};
     for (std::size_t p = 0; p < parts_.size(); ++p)
-        result.states.push_back(cell_count() == 1 ? reshape(after[p][0], {1, batch, parts_[p].size})
-                                                  : stack(after[p], 0));
+        result.states.push_back(after.empty() ? reshape(last[p], {1, batch, parts_[p].size}) : stack(after[p], 0));
     return result;
 }
 

@@ -67,8 +67,8 @@ struct SequenceOptions {
 
 template <class T>
 struct StackOutput {
-    Variable<T> output;               ///< [T, B, D H], or [B, T, D H] with batch_first
-    std::vector<Variable<T>> states;  ///< [L D, B, H] each
+    Variable<T> output;    ///< [T, B, D H], or [B, T, D H] with batch_first
+    StateParts<T> states;  ///< [L D, B, H] each
 };
 
 /// The layer without its cells.
@@ -104,7 +104,7 @@ class RecurrentStack : public Module<T> {
     std::size_t cell_count() const noexcept { return options_.num_layers * directions(); }
 
     /// Everything is checked before anything is recorded.
-    StackOutput<T> run(const Variable<T>& x, const std::vector<Variable<T>>& given, const SequenceOptions& options,
+    StackOutput<T> run(const Variable<T>& x, const StateParts<T>& given, const SequenceOptions& options,
                        const RunCell& run_cell) const;
 
   private:
@@ -112,7 +112,7 @@ class RecurrentStack : public Module<T> {
         std::size_t steps, batch;
     };
     Extents check_input(const Variable<T>& x) const;
-    void check_states(const Variable<T>& x, const std::vector<Variable<T>>& given, std::size_t batch) const;
+    void check_states(const Variable<T>& x, const StateParts<T>& given, std::size_t batch) const;
     std::vector<std::size_t> check_lengths(const Variable<T>& x, const Lengths& lengths, const Extents& extents) const;
     void update_labels() const;
 

@@ -14,7 +14,7 @@ Variable<T> rows_of(const Variable<T>& x, std::size_t start, std::size_t stop) {
 
 /// Every node that a step has recorded belongs to it, also where a later time or another cell went in.
 template <class T>
-void label_step(Tape<T>& tape, NodeIndex first, const std::vector<Variable<T>>& state, const SequenceLabels& labels,
+void label_step(Tape<T>& tape, NodeIndex first, const StateParts<T>& state, const SequenceLabels& labels,
                 std::int32_t time_step) {
     for (NodeIndex index = first; index < tape.size(); ++index) {
         Node<T>& node = tape.node(index);
@@ -45,11 +45,11 @@ PackedSteps::PackedSteps(const std::vector<std::size_t>& sorted)
 }
 
 template <class T>
-PackedState<T>::PackedState(const std::vector<Variable<T>>& before, bool reverse)
+PackedState<T>::PackedState(const StateParts<T>& before, bool reverse)
     : before_(before), reverse_(reverse), rows_(before.front().shape()[0]), parts_(before) {}
 
 template <class T>
-const std::vector<Variable<T>>& PackedState<T>::with_rows(std::size_t rows) {
+const StateParts<T>& PackedState<T>::with_rows(std::size_t rows) {
     if (rows == rows_) return parts_;
     if (ended_.empty()) ended_.resize(parts_.size());
     for (std::size_t part = 0; part < parts_.size(); ++part) {
@@ -67,10 +67,10 @@ const std::vector<Variable<T>>& PackedState<T>::with_rows(std::size_t rows) {
 }
 
 template <class T>
-std::vector<Variable<T>> PackedState<T>::last() {
+StateParts<T> PackedState<T>::last() {
     if (reverse_) return with_rows(before_.front().shape()[0]);  // those of length 0 have never begun
     if (ended_.empty()) return parts_;
-    std::vector<Variable<T>> result;
+    StateParts<T> result;
     for (std::size_t part = 0; part < parts_.size(); ++part) {
         // The shortest ended first, and stand last.
         std::vector<Variable<T>> all{parts_[part]};
@@ -89,11 +89,11 @@ CellOutput<T> run_steps(const CellInput<T>& input, const CellStep<T>& step) {
     const bool packed = input.x.shape().rank() == 2;
     for (std::size_t k = 0; k < steps.steps(); ++k) {
         const std::size_t t = steps.time(k, input.reverse);
-        const std::vector<Variable<T>>& before = state.with_rows(steps.rows(t));
+        const StateParts<T>& before = state.with_rows(steps.rows(t));
         const auto first = static_cast<NodeIndex>(tape.size());
         const Variable<T> x = packed ? rows_of(input.x, steps.start(t), steps.start(t + 1))
                                      : select(input.x, 0, static_cast<std::ptrdiff_t>(t));
-        const std::vector<Variable<T>> after = step(x, before);
+        const StateParts<T> after = step(x, before);
         label_step(tape, first, after, input.labels, input.first_time_step + static_cast<std::int32_t>(t));
         outputs[t] = after.front();
         for (std::size_t part = 0; part < after.size(); ++part) state.set(part, after[part]);

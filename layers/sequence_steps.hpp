@@ -11,6 +11,7 @@
 #include <ebb/autograd/name.hpp>
 #include <ebb/autograd/node.hpp>
 #include <ebb/autograd/variable.hpp>
+#include <ebb/core/array.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -50,12 +51,16 @@ struct SequenceLabels {
     StepOwner owner = 0;
 };
 
+/// The variables that a state consists of, up to four: a list that takes no memory from the heap.
+template <class T>
+using StateParts = xt::svector<Variable<T>, 4>;
+
 /// What a cell runs over, in one direction.
 template <class T>
 struct CellInput {
-    const Variable<T>& x;                    ///< [N, I], or [T, B, I] where all sequences have one length
-    const std::vector<Variable<T>>& before;  ///< the parts of the state, [B, ..] each, in the order of the sequences
-    bool zero_state;                         ///< `before` is known to be zeros
+    const Variable<T>& x;         ///< [N, I], or [T, B, I] where all sequences have one length
+    const StateParts<T>& before;  ///< the parts of the state, [B, ..] each, in the order of the sequences
+    bool zero_state;              ///< `before` is known to be zeros
     const PackedSteps& steps;
     bool reverse;  ///< from each sequence's own end to its beginning
     const SequenceLabels& labels;
@@ -64,8 +69,8 @@ struct CellInput {
 
 template <class T>
 struct CellOutput {
-    Variable<T> output;              ///< the first part of the state after each step, in the shape of x
-    std::vector<Variable<T>> after;  ///< the parts of the state after each sequence's last step, [B, ..] each
+    Variable<T> output;   ///< the first part of the state after each step, in the shape of x
+    StateParts<T> after;  ///< the parts of the state after each sequence's last step, [B, ..] each
 };
 
 /// A state whose rows come and go with the sequences: forward they end one after another, in reverse they begin so.
@@ -73,26 +78,26 @@ struct CellOutput {
 template <class T>
 class PackedState {
   public:
-    PackedState(const std::vector<Variable<T>>& before, bool reverse);
+    PackedState(const StateParts<T>& before, bool reverse);
 
     /// The state before a step of so many rows.
-    const std::vector<Variable<T>>& with_rows(std::size_t rows);
+    const StateParts<T>& with_rows(std::size_t rows);
     /// The state after that step.
     void set(std::size_t part, const Variable<T>& value) { parts_[part] = value; }
     /// The state of every sequence after its last step.
-    std::vector<Variable<T>> last();
+    StateParts<T> last();
 
   private:
-    const std::vector<Variable<T>>& before_;
+    const StateParts<T>& before_;
     bool reverse_;
     std::size_t rows_;
-    std::vector<Variable<T>> parts_;
+    StateParts<T> parts_;
     std::vector<std::vector<Variable<T>>> ended_;  // of each part, in the order in which they ended
 };
 
 /// One step of a cell: x [rows, I] and the parts of the state before it to those after it.
 template <class T>
-using CellStep = std::function<std::vector<Variable<T>>(const Variable<T>& x, const std::vector<Variable<T>>& before)>;
+using CellStep = std::function<StateParts<T>(const Variable<T>& x, const StateParts<T>& before)>;
 
 /// A cell over packed sequences, step by step. The states become probes, and every node of a step belongs to its time:
 /// what the step has named is an intermediate that `inspect` shows.

@@ -94,6 +94,14 @@ struct Folder {
 
 }  // namespace
 
+TEST_CASE("a paragraph whose lines all begin with four spaces is code") {
+    Report report("title");
+    report.add_text("Notes", "One.\n\n    a <b> \\\n      c\n\n    not\nall lines\n\n    last");
+    const std::string page = report.html();
+    CHECK(page.find("<p>One.</p>\n<pre><code>a &lt;b&gt; \\\n  c</code></pre>\n<p>    not\nall lines</p>\n"
+                    "<pre><code>last</code></pre>") != std::string::npos);
+}
+
 TEST_CASE("the page names no file and no host that a browser would ask") {
     const std::string page = sample_report().html();
     CHECK(page.find(" src=") == std::string::npos);

@@ -324,7 +324,11 @@ Table summary_table(const Experiment& experiment) {
             else
                 cells.emplace_back("–");
         }
-        cells.emplace_back(half_life_text(fit_decay(stop.flow.hidden)));
+        const std::optional<Decay> decay = fit_decay(stop.flow.hidden);
+        if (decay && decay->falls())
+            cells.emplace_back(decay->half_life());
+        else
+            cells.emplace_back(half_life_text(decay));
         return cells;
     });
     return table;
@@ -369,6 +373,27 @@ Table decay_table(const Experiment& experiment) {
     return table;
 }
 
+namespace {
+
+/// A command on lines that fit a page, indented as the report wants code to be.
+std::string as_code(const std::string& command) {
+    std::string code = "    ";
+    std::size_t width = 0;
+    for (std::size_t begin = 0; begin < command.size();) {
+        const std::size_t end = std::min(command.find(" --", begin + 1), command.size());
+        if (width > 0 && width + end - begin > 70) {
+            code += " \\\n       ";
+            width = 3;
+        }
+        code += command.substr(begin, end - begin);
+        width += end - begin;
+        begin = end;
+    }
+    return code;
+}
+
+}  // namespace
+
 Report make_report(const Experiment& experiment) {
     const Options& options = experiment.options;
     Report report("Where the gradient went",
@@ -376,12 +401,13 @@ Report make_report(const Experiment& experiment) {
     for (const CellResult& result : experiment.cells) {
         const Stop& last = result.stops.back();
         const auto after = fit_decay(last.flow.hidden), before = fit_decay(result.stops.front().flow.hidden);
-        const char* const what = after && !after->falls() ? "gradient doubles in" : "gradient half-life";
+        const char* const what = after && !after->falls() ? "doubling" : "half-life";
         report.add_fact(fmt::format("{}, {}", what, title_of(result.cell)),
                         after ? fmt::format("{} steps", format_number(after->half_life(), 2)) : "–",
-                        trained(experiment) ? fmt::format("before training: {}; {} bits per character",
-                                                          half_life_text(before), format_number(last.held_out_bits))
-                                            : "untrained");
+                        trained(experiment)
+                            ? fmt::format("of the gradient; before training {}. Loss {} bits per character",
+                                          half_life_text(before), format_number(last.held_out_bits))
+                            : "untrained");
     }
     report.add_fact(
         "text", ebb::inspect::format_integer(static_cast<double>(experiment.corpus.text.size())),
@@ -407,7 +433,7 @@ Report make_report(const Experiment& experiment) {
     report.add(contribution_figure(experiment), matrix ? Width::half : Width::full);
     if (matrix) report.add(*std::move(matrix), Width::half);
     report.add(decay_table(experiment));
-    report.add_text("To repeat this run", command_line(options));
+    report.add_text("To repeat this run", "In the folder of Ebb:\n\n" + as_code(command_line(options)));
     return report;
 }
 

@@ -221,7 +221,7 @@ std::string command_line(const Options& options) {
         return result + "'";
     };
     std::string line = fmt::format(
-        "gradient_flow --cells {} --hidden {} --embedding {} --length {} --batch {} --steps {} --learning-rate {} "
+        "./run demo --cells {} --hidden {} --embedding {} --length {} --batch {} --steps {} --learning-rate {} "
         "--clip {} --init {}",
         cell_list(options.cells), options.hidden, options.embedding, options.length, options.batch, options.steps,
         options.learning_rate, options.clip, name_of(options.init));

@@ -55,7 +55,7 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
 /// Throws ebb::ValueError for a size of 0, a negative gain, and so on.
 void check(const Options& options);
 
-/// A command line that repeats the run.
+/// A command that repeats the run, in the folder of Ebb.
 std::string command_line(const Options& options);
 
 }  // namespace lab

@@ -58,7 +58,7 @@ std::string steps_text(double steps) {
 std::string half_life(const std::optional<Decay>& decay) {
     if (!decay) return "-";
     const std::string steps = steps_text(decay->half_life());
-    return decay->falls() ? steps : "2x " + steps;
+    return decay->falls() ? steps : "+" + steps;
 }
 
 std::string factor_text(const std::vector<double>& norms) {
@@ -96,7 +96,7 @@ std::string summary_text(const Experiment& experiment) {
         });
     text += fmt::format(
         "\nHalf-life, in steps: ln 2 / rate of decay, by the straight line that fits\n"
-        "ln ||dL/dh|| best over d = {}. \"2x N\": it grows, and doubles in N steps.\n",
+        "ln ||dL/dh|| best over d = {}. \"+N\": it grows, and doubles in N steps.\n",
         fit_range(experiment));
     return text;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gradient_flow/experiment.hpp"
+#include "support/count_allocations.hpp"
 #include "tutorials/gradient_flow/lab.hpp"
 #include <doctest/doctest.h>
 
@@ -169,4 +170,19 @@ TEST_CASE("a text that is too short for its sequences is refused before any work
         "held out, the sequence length: take a longer text or a smaller --length");
     options.hidden = 0;
     CHECK(failure(options) == "gradient_flow: --hidden is 0: expected a whole number from 1 to 4096");
+}
+TEST_CASE("from the second on, a training step of the demo allocates nothing") {
+    if (!counts_allocations) return;  // under a sanitizer
+    Options options = small_options();
+    const Corpus corpus = invented_corpus();
+    for (const Cell cell : options.cells) {
+        CAPTURE(title_of(cell));
+        const CharacterModel<float> model(cell, options, corpus.alphabet.size());
+        std::vector<std::size_t> count(options.steps + 1, 0);
+        train_model(model, options, corpus, [&](Step& step) { count[step.steps_done] = allocations; });
+        for (std::size_t step = 2; step <= options.steps; ++step) {
+            CAPTURE(step);
+            CHECK(count[step] - count[step - 1] == 0);
+        }
+    }
 }

@@ -119,8 +119,9 @@ TEST_CASE("the command line of a run repeats it") {
         for (const char c : once)
             if (c != '\'') unquoted += c;
         std::vector<std::string> arguments = words(unquoted);
-        REQUIRE(arguments.front() == "gradient_flow");
-        arguments.erase(arguments.begin());
+        REQUIRE(arguments[0] == "./run");
+        REQUIRE(arguments[1] == "demo");
+        arguments.erase(arguments.begin(), arguments.begin() + 2);
         CHECK(command_line(parse(arguments).value()) == once);
         for (std::size_t k = 0; k + 1 < line.size(); k += 2) {
             CAPTURE(line[k]);

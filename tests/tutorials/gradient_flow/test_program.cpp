@@ -1,34 +1,12 @@
-/// The program itself, as a user meets it: what it prints, where, and its exit code.
+/// The program itself, as a user meets it.
 
-#include <ebb/core/file.hpp>
-
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
-#include "support/temporary_folder.hpp"
 #include "tutorials/gradient_flow/lab.hpp"
+#include "tutorials/gradient_flow/run_program.hpp"
 #include <doctest/doctest.h>
-#include <sys/wait.h>
-
-namespace {
-
-struct Ended {
-    int code;
-    std::string output, errors;
-};
-
-/// Words are for the shell: quote what needs it.
-Ended gradient_flow(const TemporaryFolder& folder, const std::string& arguments) {
-    const std::string output = folder / "stdout", errors = folder / "stderr";
-    const std::string command = std::string("'") + EBB_PROGRAM_DIR + "/gradient_flow' " + arguments + " >'" + output +
-                                "' 2>'" + errors + "' </dev/null";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ebb::read_file(output), ebb::read_file(errors)};
-}
-
-}  // namespace
 
 TEST_CASE("a small run prints its table and its report's path, and draws no progress into a file") {
     const TemporaryFolder folder;
