@@ -31,7 +31,7 @@ class KeptState {
 
     /// Copies the values. What is undefined stays so: zeros, to cells and layers.
     void keep(const State& state) {
-        const std::vector<Variable<T>> parts = detail::parts_of<T>(state);
+        const StateParts<T> parts = detail::parts_of<T>(state);
         values_.resize(parts.size());
         defined_.resize(parts.size());
         for (std::size_t k = 0; k < parts.size(); ++k) {
@@ -43,7 +43,7 @@ class KeptState {
     /// The state as constants of a tape: no gradient flows back through them. `State()` where nothing was kept.
     State on(Tape<T>& tape) const {
         if (values_.empty()) return State();
-        std::vector<Variable<T>> parts(values_.size());
+        StateParts<T> parts(values_.size(), Variable<T>());
         for (std::size_t k = 0; k < parts.size(); ++k)
             if (defined_[k]) parts[k] = tape.constant(values_[k]);
         return detail::from_parts<State>(parts);

@@ -13,7 +13,6 @@
 #include <initializer_list>
 #include <iterator>
 #include <limits>
-#include <ranges>
 #include <string>
 #include <vector>
 
@@ -41,9 +40,8 @@ class Lengths {
   public:
     Lengths() = default;
     Lengths(std::initializer_list<std::int64_t> lengths) : values_(lengths), given_(true) {}
-    template <std::ranges::input_range R>
-    requires std::integral<std::ranges::range_value_t<R>> &&
-        (!std::same_as<std::remove_cvref_t<R>, Lengths>)Lengths(const R& lengths)
+    template <class R>
+    requires std::integral<typename R::value_type> &&(!std::same_as<R, Lengths>)Lengths(const R& lengths)
         : given_(true) {  // NOLINT(google-explicit-constructor): `.lengths = lengths`
         for (const auto length : lengths) values_.push_back(static_cast<std::int64_t>(length));
     }

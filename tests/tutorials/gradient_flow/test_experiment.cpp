@@ -163,10 +163,10 @@ TEST_CASE("weights of NaN end a training before it changes anything") {
 
 TEST_CASE("a text that is too short for its sequences is refused before any work") {
     Options options = small_options();
-    options.length = 400;
+    options.length = 401;
     CHECK(
         failure(options) ==
-        "check_length: invented has 4004 characters, of which the last tenth (400) is held out: expected more than 400 "
+        "check_length: invented has 4004 characters, of which the last tenth (401) is held out: expected more than 401 "
         "held out, the sequence length: take a longer text or a smaller --length");
     options.hidden = 0;
     CHECK(failure(options) == "gradient_flow: --hidden is 0: expected a whole number from 1 to 4096");
