@@ -9,7 +9,7 @@ ebb.graph = (() => {
     const [inBelow, inStep] = [0, 1]; // GraphPlace
     const [ofState, ofParameter] = [1, 2];
     const mostNodes = 350; // operations at once
-    const mostRound = 48; // steps as round nodes; of more each is a bar
+    const mostRound = (figure) => (figure.narrow ? 12 : 48); // steps as round nodes; of more each is a bar
 
     // --- what C++ has packed ---
 
@@ -21,7 +21,7 @@ ebb.graph = (() => {
         figure.perStep = nodes.time.filter((t) => t >= 0).length / Math.max(1, figure.times.length);
         figure.weights = false;
         const last = figure.times.length - 1;
-        figure.from = Math.max(0, last + 1 - mostRound);
+        figure.from = Math.max(0, last + 1 - mostRound(figure));
         figure.to = last;
         // A short network is shown in all detail at once.
         figure.level = nodes.name.length <= 60 || figure.times.length < 2 ? "operations" : "steps";
@@ -59,7 +59,7 @@ ebb.graph = (() => {
         const middle = (Math.min(...inside) + Math.max(...inside)) / 2;
         const elements = [];
         // Bars are as high as the picture has room for.
-        const bars = figure.to - figure.from + 1 > mostRound;
+        const bars = figure.to - figure.from + 1 > mostRound(figure);
         const { width, height } = figure.cy.container().getBoundingClientRect();
         const rows = figure.lanes.length + 1;
         const stretch = bars ? ((figure.to - figure.from + 1) * height) / (width * rows) : 1;
@@ -68,7 +68,7 @@ ebb.graph = (() => {
             const state = steps.states[k][0];
             const { fill, ink } = look(figure, nodes.norm[state]);
             const named = figure.words[nodes.name[state]];
-            const text = nodes.kind[state] === ofState ? shortLabel(figure, state) : named || (t < 0 ? label(figure, state) : figure.lanes[steps.lane[k]]);
+            const text = nodes.kind[state] === ofState ? shortLabel(figure, state) : named || (t < 0 ? label(figure, state) : "out");
             const size = t < 0 ? { width: 64 * stretch, height: 64 * stretch } : bars ? { width: 112, height: 74 * stretch } : { width: 64, height: 64 };
             const classes = `step ${bars && t >= 0 ? "bar" : ""} ${t < 0 ? "gathers" : ""}`;
             elements.push({ classes, data: { id: "s" + k, label: text, fill, ink, index: k, ...size, font: 20 * (t < 0 ? stretch : 1) }, position: { x: t < 0 ? middle : steps.x[k], y: -steps.y[k] * stretch } });

@@ -113,7 +113,7 @@ ebb.maps = (() => {
         if (figure.sparse) looks.view.fill = null;
         if (figure.narrow) {
             spec.layer[0].encoding.fill.legend.orient = "top";
-            looks.legend.gradientLength = Math.max(120, plot.clientWidth - 40);
+            looks.legend.gradientLength = Math.max(120, plot.clientWidth - 80);
             looks.legend.offset = 34;
         }
         fit(spec);

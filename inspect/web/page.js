@@ -31,6 +31,7 @@ ebb.page = (() => {
             background: colour("paper"),
             padding: { left: 2, top: 4, right: 10, bottom: 2 },
             view: { stroke: null },
+            axisX: { labelOverlap: "parity", labelSeparation: 6 },
             axis: { ...text, ...sizes, gridColor: colour("grid"), domainColor: colour("axis"), tickColor: colour("axis"), titlePadding: 10, labelPadding: 5 },
             legend: { ...text, ...sizes, labelLimit: 240, offset: 14 },
         };

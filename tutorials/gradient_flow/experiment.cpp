@@ -43,7 +43,7 @@ CellResult run_cell(Cell cell, const Shared& shared, ebb::ProgressBar& bar, std:
     const Options& options = shared.options;
     const CharacterModel<T> model(cell, options, shared.corpus.alphabet.size());
     CharacterModel<double> measured(cell, options, shared.corpus.alphabet.size());
-    CellResult result{cell, model.parameter_count(), {}};
+    CellResult result{cell, model.parameter_count(), {}, {}};
     const auto look = [&] {
         Stop stop{
             steps_done, bits_per_character(model, shared.training), bits_per_character(model, shared.held_out), {}};
@@ -68,6 +68,7 @@ CellResult run_cell(Cell cell, const Shared& shared, ebb::ProgressBar& bar, std:
         // Another cell has failed: nobody will see the rest of this one, unless it fails no later.
         step.stop = steps_done > shared.failed_at.load(std::memory_order_relaxed);
     });
+    result.trained = look_closely(measured, shared.measured);
     return result;
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "gradient_flow/close_look.hpp"
 #include "gradient_flow/measurement.hpp"
 #include "gradient_flow/options.hpp"
 
@@ -23,6 +24,7 @@ struct CellResult {
     Cell cell;
     std::size_t parameter_count;
     std::vector<Stop> stops;  ///< by rising step: the first before training, the last after it
+    CloseLook trained;        ///< at the last stop
 };
 
 struct Experiment {

@@ -273,6 +273,15 @@ LineFigure contribution_figure(const Experiment& experiment) {
     return figure;
 }
 
+ebb::inspect::GraphFigure graph_figure(const CellResult& result) {
+    return {.title = fmt::format("The {} unrolled", title_of(result.cell)),
+            .caption =
+                "The network after training, with the gradient of the loss L of the last character alone: a "
+                "step that has no colour of its own is one that L teaches nothing. An edge is as thick as the "
+                "gradient that flows back along it.",
+            .graph = result.trained.graph};
+}
+
 std::string half_life_text(const std::optional<Decay>& decay) {
     if (!decay) return "–";
     const std::string steps = format_number(decay->half_life(), 2);
@@ -432,6 +441,7 @@ Report make_report(const Experiment& experiment) {
     auto matrix = recurrent_matrix_figure(experiment);
     report.add(contribution_figure(experiment), matrix ? Width::half : Width::full);
     if (matrix) report.add(*std::move(matrix), Width::half);
+    for (const CellResult& result : experiment.cells) report.add(graph_figure(result));
     report.add(decay_table(experiment));
     report.add_text("To repeat this run", "In the folder of Ebb:\n\n" + as_code(command_line(options)));
     return report;

@@ -33,6 +33,9 @@ ebb::inspect::LineFigure gate_figure(const CellResult& result);
 /// What each step adds to the gradient of W_hh, over the distance from the loss.
 ebb::inspect::LineFigure contribution_figure(const Experiment& experiment);
 
+/// The network as it stands after training, unrolled through time.
+ebb::inspect::GraphFigure graph_figure(const CellResult& result);
+
 /// A row for each cell before and after training: size, loss, gradient norms at distances 1, 10, 50, 100, half-life.
 ebb::inspect::Table summary_table(const Experiment& experiment);
 

@@ -66,16 +66,21 @@ void follow_gate(const Tape<double>& tape, const std::string& hidden_name, const
 
 }  // namespace
 
-Measurement measure(const CharacterModel<double>& model, const Sequences& sequences) {
+ebb::Variable<double> last_loss(const CharacterModel<double>& model, const Sequences& sequences) {
     const std::size_t T = sequences.characters.shape(0), B = sequences.characters.shape(1);
+    ebb::Indices next = ebb::Indices::from_shape({B});
+    std::copy_n(sequences.next.data() + (T - 1) * B, B, next.data());
+    return ebb::cross_entropy(model.last_logits(sequences.characters), next);
+}
+
+Measurement measure(const CharacterModel<double>& model, const Sequences& sequences) {
+    const std::size_t T = sequences.characters.shape(0);
     const std::string name = name_of(model.cell());
     CharacterModel<double> handle = model;
     handle.zero_grad();
 
     Tape<double> tape;
-    ebb::Indices next = ebb::Indices::from_shape({B});
-    std::copy_n(sequences.next.data() + (T - 1) * B, B, next.data());
-    const ebb::Variable<double> loss = ebb::cross_entropy(model.last_logits(sequences.characters), next);
+    const ebb::Variable<double> loss = last_loss(model, sequences);
     tape.backward(loss);
 
     Measurement result;

@@ -38,6 +38,9 @@ struct Measurement {
 /// The distances that decays are fitted to: from 1 to the farthest, and no farther than this.
 inline constexpr std::size_t longest_fit = 100;
 
+/// The loss of the last character of the sequences, their mean, on the tape that is active.
+ebb::Variable<double> last_loss(const CharacterModel<double>& model, const Sequences& sequences);
+
 /// Runs the sequences through the model, the loss of the last character back through it, and reads the tape.
 /// The model's gradients are set to zero before and hold those of L afterwards; its weights are not touched.
 Measurement measure(const CharacterModel<double>& model, const Sequences& sequences);
