@@ -25,6 +25,7 @@
 #include <ebb/inspect/data_file.hpp>
 #include <ebb/inspect/decay.hpp>
 #include <ebb/inspect/figure.hpp>
+#include <ebb/inspect/flow_figures.hpp>
 #include <ebb/inspect/flow_recorder.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
 #include <ebb/inspect/graph.hpp>

@@ -1,5 +1,6 @@
 #include "gradient_flow/figures.hpp"
 
+#include <ebb/inspect/flow_figures.hpp>
 #include <ebb/inspect/number_text.hpp>
 
 #include <algorithm>
@@ -282,6 +283,27 @@ ebb::inspect::GraphFigure graph_figure(const CellResult& result) {
             .graph = result.trained.graph};
 }
 
+void add_close_looks(Report& report, const Experiment& experiment) {
+    const auto of_cell = [](auto figure, std::string_view what, const CellResult& result) {
+        figure.title = fmt::format("{}, {}", what, title_of(result.cell));
+        return figure;
+    };
+    for (const CellResult& result : experiment.cells)
+        if (result.trained.reach)
+            report.add(of_cell(ebb::inspect::loss_to_state_map(*result.trained.reach), "Which loss reaches which step",
+                               result),
+                       Width::half);
+    for (const CellResult& result : experiment.cells)
+        report.add(of_cell(ebb::inspect::unit_gradient_map(result.trained.units), "Gradient by unit", result),
+                   Width::half);
+    for (const CellResult& result : experiment.cells)
+        if (result.trained.spectrum)
+            report.add(of_cell(ebb::inspect::singular_value_figure(*result.trained.spectrum),
+                               "Singular values over distance", result),
+                       Width::half);
+    for (const CellResult& result : experiment.cells) report.add(graph_figure(result));
+}
+
 std::string half_life_text(const std::optional<Decay>& decay) {
     if (!decay) return "–";
     const std::string steps = format_number(decay->half_life(), 2);
@@ -407,6 +429,10 @@ Report make_report(const Experiment& experiment) {
     const Options& options = experiment.options;
     Report report("Where the gradient went",
                   "Recurrent cells trained side by side to predict the next character of a text");
+    std::vector<ebb::inspect::Finding> findings;
+    for (const CellResult& result : experiment.cells)
+        findings.insert(findings.end(), result.trained.findings.begin(), result.trained.findings.end());
+    ebb::inspect::add_diagnosis(report, findings);
     for (const CellResult& result : experiment.cells) {
         const Stop& last = result.stops.back();
         const auto after = fit_decay(last.flow.hidden), before = fit_decay(result.stops.front().flow.hidden);
@@ -441,7 +467,7 @@ Report make_report(const Experiment& experiment) {
     auto matrix = recurrent_matrix_figure(experiment);
     report.add(contribution_figure(experiment), matrix ? Width::half : Width::full);
     if (matrix) report.add(*std::move(matrix), Width::half);
-    for (const CellResult& result : experiment.cells) report.add(graph_figure(result));
+    add_close_looks(report, experiment);
     report.add(decay_table(experiment));
     report.add_text("To repeat this run", "In the folder of Ebb:\n\n" + as_code(command_line(options)));
     return report;

@@ -36,6 +36,9 @@ ebb::inspect::LineFigure contribution_figure(const Experiment& experiment);
 /// The network as it stands after training, unrolled through time.
 ebb::inspect::GraphFigure graph_figure(const CellResult& result);
 
+/// What a close look at each trained model shows: units, which loss reaches which step, spectra, the unrolled graph.
+void add_close_looks(ebb::inspect::Report& report, const Experiment& experiment);
+
 /// A row for each cell before and after training: size, loss, gradient norms at distances 1, 10, 50, 100, half-life.
 ebb::inspect::Table summary_table(const Experiment& experiment);
 

@@ -1,0 +1,317 @@
+#include <ebb/core/error.hpp>
+#include <ebb/inspect/flow_figures.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace ebb::inspect {
+namespace {
+
+const Axis time_axis{.label = "time step t"};
+const Axis step_axis{.label = "training step"};
+
+/// Numbers at time steps as a line.
+Series line(std::string name, const std::vector<std::int32_t>& time_step, const std::vector<double>& y) {
+    Series series{.name = std::move(name), .x = {}, .y = y};
+    series.x.assign(time_step.begin(), time_step.end());
+    return series;
+}
+
+/// A frame for each record in which `add` finds lines.
+template <class Add>
+void add_frames(const char* call, LineFigure& figure, const FlowHistory& history, Add add) {
+    for (const FlowRecord& record : history.records) {
+        Frame frame{record.facts.step, {}};
+        add(frame.series, record);
+        if (!frame.series.empty()) figure.frames.push_back(std::move(frame));
+    }
+    if (figure.frames.empty())
+        fail<ValueError>(
+            fmt::format("{}: none of the {} records of the history holds what it draws", call, history.records.size()));
+}
+
+/// A line over training for each name that `each` calls its second argument with: (name, value).
+template <class Each>
+void add_over_training(const char* call, LineFigure& figure, const FlowHistory& history, Each each) {
+    for (const FlowRecord& record : history.records)
+        each(record, [&](const std::string& name, double value) {
+            auto found = std::find_if(figure.series.begin(), figure.series.end(),
+                                      [&](const Series& series) { return series.name == name; });
+            if (found == figure.series.end()) {
+                figure.series.push_back({.name = name, .x = {}, .y = {}});
+                found = figure.series.end() - 1;
+            }
+            found->x.push_back(static_cast<double>(record.facts.step));
+            found->y.push_back(value);
+        });
+    if (figure.series.empty())
+        fail<ValueError>(
+            fmt::format("{}: none of the {} records of the history holds what it draws", call, history.records.size()));
+}
+
+Series constant_line(std::string name, double y, const std::vector<Series>& others) {
+    Series series{.name = std::move(name), .x = {0, 0}, .y = {y, y}, .style = LineStyle::reference};
+    bool first = true;
+    for (const Series& other : others) {
+        const auto [low, high] = std::minmax_element(other.x.begin(), other.x.end());
+        series.x[0] = first ? *low : std::min(series.x[0], *low);
+        series.x[1] = first ? *high : std::max(series.x[1], *high);
+        first = false;
+    }
+    return series;
+}
+
+std::vector<double> counted_from_zero(std::size_t count) {
+    std::vector<double> places(count);
+    for (std::size_t k = 0; k < count; ++k) places[k] = static_cast<double>(k);
+    return places;
+}
+
+}  // namespace
+
+LineFigure gradient_norm_figure(const FlowHistory& history) {
+    LineFigure figure{.title = "Gradient norm through time",
+                      .caption =
+                          "The norm of the gradient at the state of each time step, over batch and units. A "
+                          "straight line on this scale is a gradient that changes by one factor at every step.",
+                      .x = time_axis,
+                      .y = {.label = "‖∂L/∂hₜ‖", .scale = Scale::log},
+                      .series = {},
+                      .frames = {}};
+    add_frames("gradient_norm_figure", figure, history, [](std::vector<Series>& lines, const FlowRecord& record) {
+        for (const StateFlow& state : record.states)
+            if (!state.time_step.empty()) lines.push_back(line(state.name, state.time_step, state.grad_norm));
+    });
+    return figure;
+}
+
+LineFigure contribution_figure(const FlowHistory& history) {
+    LineFigure figure{.title = "What each step adds to the gradient of a weight",
+                      .caption =
+                          "The gradient of a recurrent weight is a sum over time steps. Steps whose share is "
+                          "small have no say in what is learned, though the sum may be large.",
+                      .x = time_axis,
+                      .y = {.label = "‖∂L/∂W at step t‖", .scale = Scale::log},
+                      .series = {},
+                      .frames = {}};
+    add_frames("contribution_figure", figure, history, [](std::vector<Series>& lines, const FlowRecord& record) {
+        for (const WeightContributions& share : record.contributions)
+            if (!share.time_step.empty()) lines.push_back(line(share.parameter, share.time_step, share.norm));
+    });
+    return figure;
+}
+
+LineFigure gate_figure(const FlowHistory& history) {
+    LineFigure figure{.title = "Gates through time",
+                      .caption =
+                          "The mean activation over batch and units. A gate near 1 lets its state, and the "
+                          "gradient of it, pass; one near 0 holds both back.",
+                      .x = time_axis,
+                      .y = {.label = "mean activation"},
+                      .series = {},
+                      .frames = {}};
+    add_frames("gate_figure", figure, history, [](std::vector<Series>& lines, const FlowRecord& record) {
+        for (const GateFlow& gate : record.gates)
+            if (!gate.time_step.empty()) lines.push_back(line(gate.name, gate.time_step, gate.mean));
+    });
+    return figure;
+}
+
+LineFigure loss_figure(const FlowHistory& history) {
+    if (history.intervals.empty()) fail<ValueError>("loss_figure: the history has no steps");
+    LineFigure figure{.title = "Loss over training",
+                      .caption = "The mean over neighbouring steps; dashed the largest loss among them.",
+                      .x = step_axis,
+                      .y = {.label = "loss"},
+                      .series = {},
+                      .frames = {},
+                      .frame_label = "training step",
+                      .reference_label = "largest"};
+    Series mean{.name = "loss", .x = {}, .y = {}};
+    Series largest{.name = "largest loss", .x = {}, .y = {}, .style = LineStyle::reference, .like = "loss"};
+    for (const StepInterval& interval : history.intervals) {
+        const double middle = (static_cast<double>(interval.first_step) + static_cast<double>(interval.last_step)) / 2;
+        for (Series* series : {&mean, &largest}) series->x.push_back(middle);
+        mean.y.push_back(interval.mean_loss);
+        largest.y.push_back(interval.largest_loss);
+    }
+    figure.series = {std::move(mean), std::move(largest)};
+    return figure;
+}
+
+LineFigure update_ratio_figure(const FlowHistory& history) {
+    LineFigure figure{.title = "Updates against weights",
+                      .caption =
+                          "By what part of its own norm a step changes each weight. About 10⁻³ is usual where a "
+                          "training goes well.",
+                      .x = step_axis,
+                      .y = {.label = "‖Δw‖ / ‖w‖", .scale = Scale::log},
+                      .series = {},
+                      .frames = {}};
+    add_over_training("update_ratio_figure", figure, history, [](const FlowRecord& record, const auto& add) {
+        for (const ParameterRecord& parameter : record.parameters) add(parameter.name, parameter.update_ratio);
+    });
+    figure.series.push_back(constant_line("usual", 1e-3, figure.series));
+    return figure;
+}
+
+LineFigure spectral_radius_figure(const FlowHistory& history) {
+    LineFigure figure{.title = "Spectral radius of the recurrent weights",
+                      .caption = "The largest |eigenvalue| of each block of a recurrent weight, gate by gate.",
+                      .x = step_axis,
+                      .y = {.label = "spectral radius ρ"},
+                      .series = {},
+                      .frames = {}};
+    add_over_training("spectral_radius_figure", figure, history, [](const FlowRecord& record, const auto& add) {
+        for (const ParameterRecord& parameter : record.parameters)
+            for (std::size_t k = 0; k < parameter.spectral_radius.size(); ++k)
+                add(parameter.spectral_radius.size() == 1 ? parameter.name
+                                                          : fmt::format("{}, block {}", parameter.name, k),
+                    parameter.spectral_radius[k]);
+    });
+    return figure;
+}
+
+HeatMap unit_gradient_map(const UnitFlow& flow) {
+    HeatMap map{.title = fmt::format("Gradient by unit, {}", flow.name),
+                .caption =
+                    "The norm over the batch of the gradient at each unit and time step. A dark row is a unit "
+                    "that learns nothing, a dark column a step that no loss reaches.",
+                .x = time_axis,
+                .y = {.label = "unit"},
+                .value = {.label = "‖∂L/∂hₜ‖", .scale = Scale::log},
+                .x_at = {},
+                .y_at = counted_from_zero(flow.units),
+                .values = {}};
+    // Rows of a map rise, and so must its columns: a cell that reads backwards has computed its last step first.
+    std::vector<std::size_t> order(flow.time_step.size());
+    for (std::size_t t = 0; t < order.size(); ++t) order[t] = t;
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return flow.time_step[a] < flow.time_step[b]; });
+    for (const std::size_t t : order) map.x_at.push_back(flow.time_step[t]);
+    for (std::size_t unit = 0; unit < flow.units; ++unit)
+        for (const std::size_t t : order) map.values.push_back(flow.unit_grad_norm[t * flow.units + unit]);
+    return map;
+}
+
+HeatMap loss_to_state_map(const LossToState& flow) {
+    HeatMap map{.title = "Which loss reaches which step",
+                .caption = fmt::format("Row k is the loss at step k, column t the state {} that its gradient has come "
+                                       "back to. Down a column: which losses teach step t.",
+                                       flow.state),
+                .x = time_axis,
+                .y = {.label = "loss at step k", .reversed = true},
+                .value = {.label = "‖∂Lₖ/∂hₜ‖", .scale = Scale::log},
+                .x_at = {},
+                .y_at = {},
+                .values = {}};
+    map.sparse = true;
+    map.x_at.assign(flow.time_step.begin(), flow.time_step.end());
+    for (std::size_t k = 0; k < flow.loss_step.size(); ++k) {
+        if (flow.loss_step[k] < 0) continue;
+        map.y_at.push_back(flow.loss_step[k]);
+        for (std::size_t t = 0; t < flow.time_step.size(); ++t)
+            map.values.push_back(flow.time_step[t] > flow.loss_step[k] ? std::nan("") : flow(k, t));
+    }
+    return map;
+}
+
+LineFigure singular_value_figure(const JacobianSpectrum& spectrum, const std::vector<double>& bound) {
+    const std::size_t steps = spectrum.product.size();
+    if (steps == 0) fail<ValueError>("singular_value_figure: the spectrum has no steps");
+    if (!bound.empty() && bound.size() != steps)
+        fail<ValueError>(fmt::format("singular_value_figure: the bound has {} numbers: expected {}, one for each step",
+                                     bound.size(), steps));
+    LineFigure figure{.title = fmt::format("Singular values over distance, {}", spectrum.state),
+                      .caption =
+                          "By how much a small change of the state so many steps back is stretched on its way to "
+                          "the last state, in the direction that is stretched most, least, and the middle one.",
+                      .x = {.label = "distance to the last step", .unit = "steps"},
+                      .y = {.label = "singular values of ∂h_T/∂hₜ", .scale = Scale::log},
+                      .series = {},
+                      .frames = {}};
+    Series largest{.name = "largest", .x = {}, .y = {}}, median{.name = "median", .x = {}, .y = {}},
+        smallest{.name = "smallest", .x = {}, .y = {}};
+    Series limit{.name = "bound", .x = {}, .y = {}, .style = LineStyle::reference};
+    for (std::size_t distance = 0; distance < steps; ++distance) {
+        const std::vector<double>& values = spectrum.product[steps - 1 - distance].singular_values;
+        const auto drawn = [&](double value) { return value > 1e-16 * values.front() ? value : std::nan(""); };
+        for (Series* series : {&largest, &median, &smallest, &limit})
+            series->x.push_back(static_cast<double>(distance));
+        largest.y.push_back(values.front());
+        median.y.push_back(drawn(values[values.size() / 2]));
+        smallest.y.push_back(drawn(values.back()));
+        if (!bound.empty()) limit.y.push_back(bound[steps - 1 - distance]);
+    }
+    figure.series = {std::move(largest), std::move(median), std::move(smallest)};
+    if (!bound.empty()) figure.series.push_back(std::move(limit));
+    return figure;
+}
+
+LineFigure lyapunov_figure(const LyapunovSpectrum& spectrum, std::size_t most) {
+    if (spectrum.running.empty()) fail<ValueError>("lyapunov_figure: the spectrum has no steps");
+    LineFigure figure{.title = "Lyapunov exponents",
+                      .caption =
+                          "The running estimate: the mean rate at which small deviations grow (above 0) or "
+                          "shrink (below 0), direction by direction.",
+                      .x = {.label = "steps counted"},
+                      .y = {.label = "exponent", .unit = "per step"},
+                      .series = {},
+                      .frames = {}};
+    const std::size_t count = std::min(most, spectrum.running.front().size());
+    for (std::size_t i = 0; i < count; ++i) {
+        Series series{.name = fmt::format("λ{}", i + 1), .x = {}, .y = {}};
+        for (std::size_t k = 0; k < spectrum.running.size(); ++k) {
+            series.x.push_back(static_cast<double>(k + 1));
+            series.y.push_back(spectrum.running[k][i]);
+        }
+        figure.series.push_back(std::move(series));
+    }
+    figure.series.push_back(constant_line("neither grows nor shrinks", 0, figure.series));
+    return figure;
+}
+
+HeatMap loss_surface_map(const LossSurface& surface) {
+    HeatMap map{.title = "Loss surface",
+                .caption =
+                    "The loss along two directions from the present weights, which stand at (0, 0). Where lines of "
+                    "equal loss crowd, there is a cliff: one step of the optimiser may be thrown far away.",
+                .x = {.label = "α, along the first direction"},
+                .y = {.label = "β, along the second direction"},
+                .value = {.label = "loss"},
+                .x_at = surface.alpha,
+                .y_at = surface.beta,
+                .values = surface.loss};
+    map.contours = 9;
+    return map;
+}
+
+void add_diagnosis(Report& report, const std::vector<Finding>& findings) {
+    const auto severity_of = [](Ailment ailment) {
+        switch (ailment) {
+            case Ailment::not_finite:
+            case Ailment::no_gradient:
+                return Severity::problem;
+            case Ailment::vanishing:
+            case Ailment::exploding:
+            case Ailment::often_clipped:
+                return Severity::warning;
+            case Ailment::saturated_units:
+            case Ailment::dead_units:
+                break;
+        }
+        return Severity::note;
+    };
+    for (const Finding& finding : findings)
+        report.add_finding(severity_of(finding.ailment), finding.subject, finding.evidence, finding.advice);
+    if (findings.empty())
+        report.add_finding(Severity::good, "Nothing was found",
+                           "Looked for: NaN and infinity, vanishing and exploding gradients, saturated and dead units, "
+                           "and a training that is clipped at most of its steps.");
+}
+
+}  // namespace ebb::inspect

@@ -1,0 +1,63 @@
+#pragma once
+/// The measures of this folder as figures: what report.hpp, svg.hpp and terminal.hpp draw. Each can be changed before
+/// it is added: its title, its caption, an axis.
+
+#include <ebb/inspect/figure.hpp>
+#include <ebb/inspect/flow_recorder.hpp>
+#include <ebb/inspect/health.hpp>
+#include <ebb/inspect/jacobians.hpp>
+#include <ebb/inspect/loss_surface.hpp>
+#include <ebb/inspect/loss_to_state.hpp>
+#include <ebb/inspect/lyapunov.hpp>
+#include <ebb/inspect/report.hpp>
+#include <ebb/inspect/units.hpp>
+
+#include <vector>
+
+namespace ebb::inspect {
+
+// ---- over training: a slider through the records of a FlowRecorder. They throw ValueError for a history without
+// records, or one that holds nothing of what they draw.
+
+/// ||dL/dh_t|| through time, a line for each state.
+LineFigure gradient_norm_figure(const FlowHistory& history);
+
+/// What each step added to the gradient of each recurrent weight.
+LineFigure contribution_figure(const FlowHistory& history);
+
+/// Mean activations of the gates through time.
+LineFigure gate_figure(const FlowHistory& history);
+
+/// The loss over training, and its largest value within each interval of steps.
+LineFigure loss_figure(const FlowHistory& history);
+
+/// ||w_new - w|| / ||w|| over training, a line for each weight, beside the rule of thumb of 1e-3.
+LineFigure update_ratio_figure(const FlowHistory& history);
+
+/// The spectral radius of each block of each recurrent weight over training.
+LineFigure spectral_radius_figure(const FlowHistory& history);
+
+// ---- of one tape
+
+/// ||dL/dh_t[:, j]||: unit by unit.
+HeatMap unit_gradient_map(const UnitFlow& flow);
+
+/// ||dL_k/dh_t||: a triangle. Losses after no time step have no place in it.
+HeatMap loss_to_state_map(const LossToState& flow);
+
+/// Singular values of dh_{T-1}/dh_k over the distance T-1-k: the largest, the median and the smallest; where `bound` is
+/// given (`norm_bound`), beside it. Singular values below 1e-16 of the largest are rounding, and are not drawn.
+LineFigure singular_value_figure(const JacobianSpectrum& spectrum, const std::vector<double>& bound = {});
+
+/// The running estimate of the Lyapunov exponents, the largest `most` of them.
+LineFigure lyapunov_figure(const LyapunovSpectrum& spectrum, std::size_t most = 5);
+
+/// The loss along two directions, with lines of equal loss.
+HeatMap loss_surface_map(const LossSurface& surface);
+
+// ---- in words
+
+/// Puts a diagnosis at the top of a report; where nothing was found, it says what was looked for.
+void add_diagnosis(Report& report, const std::vector<Finding>& findings);
+
+}  // namespace ebb::inspect

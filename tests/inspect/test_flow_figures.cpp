@@ -1,0 +1,175 @@
+#include <ebb/core/error.hpp>
+#include <ebb/inspect/flow_figures.hpp>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace ebb;
+using namespace ebb::inspect;
+
+namespace {
+
+FlowHistory history() {
+    FlowHistory history;
+    for (const std::int64_t step : {0, 20}) {
+        FlowRecord record;
+        record.facts.step = step;
+        const double level = step == 0 ? 1 : 2;
+        StateFlow h, c;
+        h.name = "lstm.h";
+        c.name = "lstm.c";
+        h.time_step = c.time_step = {0, 1, 2};
+        h.grad_norm = {level, 2, 3};
+        c.grad_norm = {4, 5, 6};
+        record.states = {h, c};
+        GateFlow gate;
+        gate.name = "lstm.forget_gate";
+        gate.time_step = {0, 1, 2};
+        gate.mean = {0.5, 0.6, level / 4};
+        record.gates = {gate};
+        record.contributions = {{.parameter = "weight_hh", .time_step = {1, 2}, .norm = {7, level}}};
+        ParameterRecord weight;
+        weight.name = "weight_hh";
+        weight.update_ratio = level * 1e-3;
+        weight.spectral_radius = {0.9, level};
+        record.parameters = {weight};
+        history.records.push_back(record);
+    }
+    history.intervals = {{.first_step = 0, .last_step = 9, .mean_loss = 3, .largest_loss = 4},
+                         {.first_step = 10, .last_step = 19, .mean_loss = 2, .largest_loss = 5}};
+    return history;
+}
+
+}  // namespace
+
+TEST_CASE("a history becomes figures with a slider over its records") {
+    const FlowHistory h = history();
+    const LineFigure gradient = gradient_norm_figure(h);
+    CHECK_NOTHROW(check("draw", gradient));
+    REQUIRE(gradient.frames.size() == 2);
+    CHECK(gradient.frames[1].step == 20);
+    CHECK(gradient.frames[1].series[0].name == "lstm.h");
+    CHECK(gradient.frames[1].series[0].x == std::vector<double>{0, 1, 2});
+    CHECK(gradient.frames[1].series[0].y == std::vector<double>{2, 2, 3});
+    CHECK(gradient.y.scale == Scale::log);
+    const LineFigure shares = contribution_figure(h);
+    CHECK(shares.frames[0].series[0].x == std::vector<double>{1, 2});
+    CHECK(shares.frames[0].series[0].y == std::vector<double>{7, 1});
+    const LineFigure gates = gate_figure(h);
+    CHECK(gates.frames[1].series[0].y == std::vector<double>{0.5, 0.6, 0.5});
+    CHECK(gates.y.scale == Scale::linear);
+}
+
+TEST_CASE("a history becomes lines over training") {
+    const FlowHistory h = history();
+    const LineFigure loss = loss_figure(h);
+    CHECK_NOTHROW(check("draw", loss));
+    CHECK(loss.series[0].x == std::vector<double>{4.5, 14.5});
+    CHECK(loss.series[0].y == std::vector<double>{3, 2});
+    CHECK(loss.series[1].y == std::vector<double>{4, 5});
+    const LineFigure ratio = update_ratio_figure(h);
+    CHECK_NOTHROW(check("draw", ratio));
+    CHECK(ratio.series[0].y == std::vector<double>{1e-3, 2e-3});
+    CHECK(ratio.series[1].x == std::vector<double>{0, 20});
+    const LineFigure radius = spectral_radius_figure(h);
+    CHECK(radius.series[1].name == "weight_hh, block 1");
+    CHECK(radius.series[1].y == std::vector<double>{1, 2});
+}
+
+TEST_CASE("a history that holds nothing of a figure is told") {
+    FlowHistory h = history();
+    for (FlowRecord& record : h.records) record.gates.clear(), record.parameters.clear();
+    CHECK_THROWS_WITH_AS(gate_figure(h), "gate_figure: none of the 2 records of the history holds what it draws",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(spectral_radius_figure(h),
+                         "spectral_radius_figure: none of the 2 records of the history holds what it draws",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(loss_figure(FlowHistory{}), "loss_figure: the history has no steps", ValueError);
+}
+
+TEST_CASE("units stand in rows, time in rising columns, also for a cell that reads backwards") {
+    UnitFlow flow;
+    flow.name = "gru.h_reverse";
+    flow.time_step = {2, 1, 0};
+    flow.units = 2;
+    flow.unit_grad_norm = {20, 21, 10, 11, 1, 2};
+    const HeatMap map = unit_gradient_map(flow);
+    CHECK_NOTHROW(check("draw", map));
+    CHECK(map.title == "Gradient by unit, gru.h_reverse");
+    CHECK(map.x_at == std::vector<double>{0, 1, 2});
+    CHECK(map.values == std::vector<double>{1, 10, 20, 2, 11, 21});
+}
+
+TEST_CASE("a triangle has no cell for a loss at a later step, and no row for a loss without a step") {
+    LossToState flow;
+    flow.state = "h";
+    flow.loss_step = {-1, 0, 1};
+    flow.time_step = {0, 1};
+    flow.norm = {9, 9, 1, 0, 2, 3};
+    const HeatMap map = loss_to_state_map(flow);
+    CHECK_NOTHROW(check("draw", map));
+    CHECK(map.y_at == std::vector<double>{0, 1});
+    CHECK(map.values[0] == 1);
+    CHECK(std::isnan(map.values[1]));
+    CHECK(map.values[2] == 2);
+    CHECK(map.values[3] == 3);
+    CHECK(missing_note(map).empty());
+}
+
+TEST_CASE("singular values stand over the distance to the last step, beside their bound") {
+    JacobianSpectrum spectrum;
+    spectrum.state = "rnn.h";
+    spectrum.product = {
+        {.singular_values = {0.25, 0.1, 1e-20}}, {.singular_values = {0.5, 0.4, 0.3}}, {.singular_values = {1, 1, 1}}};
+    const LineFigure figure = singular_value_figure(spectrum, {0.36, 0.6, 1});
+    CHECK_NOTHROW(check("draw", figure));
+    CHECK(figure.series[0].x == std::vector<double>{0, 1, 2});
+    CHECK(figure.series[0].y == std::vector<double>{1, 0.5, 0.25});
+    CHECK(figure.series[1].y == std::vector<double>{1, 0.4, 0.1});
+    // Below the rounding of the largest one nothing is known.
+    CHECK(std::isnan(figure.series[2].y[2]));
+    CHECK(figure.series[3].y == std::vector<double>{1, 0.6, 0.36});
+    CHECK_THROWS_WITH_AS(singular_value_figure(spectrum, {1}),
+                         "singular_value_figure: the bound has 1 numbers: expected 3, one for each step", ValueError);
+    CHECK_THROWS_WITH_AS(singular_value_figure({}), "singular_value_figure: the spectrum has no steps", ValueError);
+}
+
+TEST_CASE("Lyapunov exponents are drawn as they are estimated, the largest ones") {
+    LyapunovSpectrum spectrum;
+    spectrum.running = {{0.1, -1, -2}, {0.2, -1.5, -3}};
+    const LineFigure figure = lyapunov_figure(spectrum, 2);
+    CHECK_NOTHROW(check("draw", figure));
+    REQUIRE(figure.series.size() == 3);
+    CHECK(figure.series[1].y == std::vector<double>{-1, -1.5});
+    CHECK(figure.series[2].y == std::vector<double>{0, 0});
+    CHECK_THROWS_WITH_AS(lyapunov_figure({}), "lyapunov_figure: the spectrum has no steps", ValueError);
+}
+
+TEST_CASE("a loss surface is a map with lines of equal loss") {
+    LossSurface surface;
+    surface.alpha = {-1, 0, 1};
+    surface.beta = {0, 1};
+    surface.loss = {1, 2, 3, 4, 5, 6};
+    const HeatMap map = loss_surface_map(surface);
+    CHECK_NOTHROW(check("draw", map));
+    CHECK(map.values[5] == 6);
+    CHECK(map.contours > 0);
+}
+
+TEST_CASE("a diagnosis says what was found, or what was looked for") {
+    Report report("r");
+    add_diagnosis(report,
+                  {{Ailment::vanishing, "rnn.h", "it falls", "try a gate"}, {Ailment::not_finite, "w", "NaN", ""}});
+    const std::string page = report.html();
+    CHECK(page.find("<li class=\"warning\"><strong><span>Warning</span> rnn.h</strong><p>it falls</p>") !=
+          std::string::npos);
+    CHECK(page.find("<li class=\"problem\"><strong><span>Problem</span> w</strong><p>NaN</p></li>") !=
+          std::string::npos);
+    Report healthy("r");
+    add_diagnosis(healthy, {});
+    CHECK(healthy.html().find("<li class=\"good\"><strong><span>Good</span> Nothing was found</strong>") !=
+          std::string::npos);
+}
