@@ -217,6 +217,15 @@ HeatMap loss_to_state_map(const LossToState& flow) {
         for (std::size_t t = 0; t < flow.time_step.size(); ++t)
             map.values.push_back(flow.time_step[t] > flow.loss_step[k] ? std::nan("") : flow(k, t));
     }
+    const double gap = map.y_at.size() > 1 ? map.y_at[1] - map.y_at[0] : 1;
+    for (std::size_t k = 0; k < map.y_at.size(); ++k)
+        if (gap <= 0 || map.y_at[k] != map.y_at[0] + gap * static_cast<double>(k)) {
+            map.y_at = counted_from_zero(map.y_at.size());
+            map.y.label = "number of the loss";
+            map.caption = fmt::format(
+                "Row k is loss number k, column t the state {} that its gradient has come back to.", flow.state);
+            break;
+        }
     return map;
 }
 

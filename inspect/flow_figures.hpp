@@ -42,7 +42,8 @@ LineFigure spectral_radius_figure(const FlowHistory& history);
 /// ||dL/dh_t[:, j]||: unit by unit.
 HeatMap unit_gradient_map(const UnitFlow& flow);
 
-/// ||dL_k/dh_t||: a triangle. Losses after no time step have no place in it.
+/// ||dL_k/dh_t||: a triangle. Losses after no time step have no place in it. A row is the step of its loss; where the
+/// steps are not evenly spaced and rising (losses that were all taken after the last step), the number of the loss.
 HeatMap loss_to_state_map(const LossToState& flow);
 
 /// Singular values of dh_{T-1}/dh_k over the distance T-1-k: the largest, the median and the smallest; where `bound` is

@@ -117,6 +117,15 @@ TEST_CASE("a triangle has no cell for a loss at a later step, and no row for a l
     CHECK(map.values[2] == 2);
     CHECK(map.values[3] == 3);
     CHECK(missing_note(map).empty());
+    CHECK(map.y.label == "loss at step k");
+
+    // Losses that the tape puts after one and the same step are told apart by their numbers.
+    flow.loss_step = {1, 1, 1};
+    const HeatMap numbered = loss_to_state_map(flow);
+    CHECK_NOTHROW(check("draw", numbered));
+    CHECK(numbered.y_at == std::vector<double>{0, 1, 2});
+    CHECK(numbered.y.label == "number of the loss");
+    CHECK(numbered.values == flow.norm);
 }
 
 TEST_CASE("singular values stand over the distance to the last step, beside their bound") {

@@ -56,6 +56,8 @@ CloseLook look_closely(const CharacterModel<double>& model, const Sequences& all
     if (T <= longest_close_look) {
         tape.clear();
         look.reach = inspect::loss_to_state(tape, losses_of(model, sequences), h);
+        // On the tape all come after the last step, since the layer hands out its states as one array.
+        for (std::size_t t = 0; t < T; ++t) look.reach->loss_step[t] = static_cast<std::int32_t>(t);
     }
     handle.zero_grad();
     return look;
