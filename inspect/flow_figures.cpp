@@ -240,21 +240,24 @@ LineFigure singular_value_figure(const JacobianSpectrum& spectrum, const std::ve
                           "By how much a small change of the state so many steps back is stretched on its way to "
                           "the last state, in the direction that is stretched most, least, and the middle one.",
                       .x = {.label = "distance to the last step", .unit = "steps"},
-                      .y = {.label = "singular values of ∂h_T/∂hₜ", .scale = Scale::log},
+                      .y = {.label = "singular values of ∂h(T)/∂h(t)", .scale = Scale::log},
                       .series = {},
                       .frames = {}};
     Series largest{.name = "largest", .x = {}, .y = {}}, median{.name = "median", .x = {}, .y = {}},
         smallest{.name = "smallest", .x = {}, .y = {}};
     Series limit{.name = "bound", .x = {}, .y = {}, .style = LineStyle::reference};
+    const auto add = [](Series& series, std::size_t distance, double value) {
+        series.x.push_back(static_cast<double>(distance));
+        series.y.push_back(value);
+    };
     for (std::size_t distance = 0; distance < steps; ++distance) {
         const std::vector<double>& values = spectrum.product[steps - 1 - distance].singular_values;
-        const auto drawn = [&](double value) { return value > 1e-16 * values.front() ? value : std::nan(""); };
-        for (Series* series : {&largest, &median, &smallest, &limit})
-            series->x.push_back(static_cast<double>(distance));
-        largest.y.push_back(values.front());
-        median.y.push_back(drawn(values[values.size() / 2]));
-        smallest.y.push_back(drawn(values.back()));
-        if (!bound.empty()) limit.y.push_back(bound[steps - 1 - distance]);
+        const double rounding = 1e-16 * values.front();
+        const double middle = values[values.size() / 2], last = values.back();
+        add(largest, distance, values.front());
+        if (middle > rounding && median.x.size() == distance) add(median, distance, middle);
+        if (last > rounding && smallest.x.size() == distance) add(smallest, distance, last);
+        if (!bound.empty()) add(limit, distance, bound[steps - 1 - distance]);
     }
     figure.series = {std::move(largest), std::move(median), std::move(smallest)};
     if (!bound.empty()) figure.series.push_back(std::move(limit));
@@ -297,30 +300,6 @@ HeatMap loss_surface_map(const LossSurface& surface) {
                 .values = surface.loss};
     map.contours = 9;
     return map;
-}
-
-void add_diagnosis(Report& report, const std::vector<Finding>& findings) {
-    const auto severity_of = [](Ailment ailment) {
-        switch (ailment) {
-            case Ailment::not_finite:
-            case Ailment::no_gradient:
-                return Severity::problem;
-            case Ailment::vanishing:
-            case Ailment::exploding:
-            case Ailment::often_clipped:
-                return Severity::warning;
-            case Ailment::saturated_units:
-            case Ailment::dead_units:
-                break;
-        }
-        return Severity::note;
-    };
-    for (const Finding& finding : findings)
-        report.add_finding(severity_of(finding.ailment), finding.subject, finding.evidence, finding.advice);
-    if (findings.empty())
-        report.add_finding(Severity::good, "Nothing was found",
-                           "Looked for: NaN and infinity, vanishing and exploding gradients, saturated and dead units, "
-                           "and a training that is clipped at most of its steps.");
 }
 
 }  // namespace ebb::inspect

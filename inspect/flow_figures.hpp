@@ -4,12 +4,10 @@
 
 #include <ebb/inspect/figure.hpp>
 #include <ebb/inspect/flow_recorder.hpp>
-#include <ebb/inspect/health.hpp>
 #include <ebb/inspect/jacobians.hpp>
 #include <ebb/inspect/loss_surface.hpp>
 #include <ebb/inspect/loss_to_state.hpp>
 #include <ebb/inspect/lyapunov.hpp>
-#include <ebb/inspect/report.hpp>
 #include <ebb/inspect/units.hpp>
 
 #include <vector>
@@ -47,7 +45,7 @@ HeatMap unit_gradient_map(const UnitFlow& flow);
 HeatMap loss_to_state_map(const LossToState& flow);
 
 /// Singular values of dh_{T-1}/dh_k over the distance T-1-k: the largest, the median and the smallest; where `bound` is
-/// given (`norm_bound`), beside it. Singular values below 1e-16 of the largest are rounding, and are not drawn.
+/// given (`norm_bound`), beside it. Singular values below 1e-16 of the largest are rounding: their lines end there.
 LineFigure singular_value_figure(const JacobianSpectrum& spectrum, const std::vector<double>& bound = {});
 
 /// The running estimate of the Lyapunov exponents, the largest `most` of them.
@@ -55,10 +53,5 @@ LineFigure lyapunov_figure(const LyapunovSpectrum& spectrum, std::size_t most = 
 
 /// The loss along two directions, with lines of equal loss.
 HeatMap loss_surface_map(const LossSurface& surface);
-
-// ---- in words
-
-/// Puts a diagnosis at the top of a report; where nothing was found, it says what was looked for.
-void add_diagnosis(Report& report, const std::vector<Finding>& findings);
 
 }  // namespace ebb::inspect

@@ -9,7 +9,7 @@ ebb.graph = (() => {
     const [inBelow, inStep] = [0, 1]; // GraphPlace
     const [ofState, ofParameter] = [1, 2];
     const mostNodes = 350; // operations at once
-    const mostRound = (figure) => (figure.narrow ? 12 : 48); // steps as round nodes; of more each is a bar
+    const mostRound = (figure) => (figure.narrow ? 24 : 48); // steps as round nodes; of more each is a bar
 
     // --- what C++ has packed ---
 
@@ -21,7 +21,7 @@ ebb.graph = (() => {
         figure.perStep = nodes.time.filter((t) => t >= 0).length / Math.max(1, figure.times.length);
         figure.weights = false;
         const last = figure.times.length - 1;
-        figure.from = Math.max(0, last + 1 - mostRound(figure));
+        figure.from = Math.max(0, last + 1 - mostRound(figure) / 2);
         figure.to = last;
         // A short network is shown in all detail at once.
         figure.level = nodes.name.length <= 60 || figure.times.length < 2 ? "operations" : "steps";

@@ -262,7 +262,7 @@ const tests = {
         await click(lstm, "[data-level=steps]");
 
         // Of 500 steps the last ones are shown first, all of them as bars, and zooming in leads to the operations.
-        assert.equal(await note(gru), "Time steps 452 to 499 of 0 to 499, one node for each step.");
+        assert.equal(await note(gru), "Time steps 476 to 499 of 0 to 499, one node for each step.");
         await click(gru, ".brush-all");
         assert.equal(await note(gru), "Time steps 0 to 499 of 0 to 499, one node for each step.");
         for (let i = 0; i < 20 && (await note(gru)).includes("step."); ++i) await click(gru, "[aria-label=\"Zoom in\"]");
@@ -281,7 +281,7 @@ const tests = {
         await press("ArrowDown", 40);
         for (let i = 0; i < 49; ++i) await press("ArrowLeft", 37);
         await pause(150);
-        assert.match(await note(), /^Time steps 450 to 497 /);
+        assert.match(await note(), /^Time steps 450 to 473 /);
         assert.match(await page.value(`document.querySelector("${gru} .spoken").textContent`), /^gru\.h, t = 450: /);
         await press("Enter", 13);
         await pause(150);

@@ -1,6 +1,7 @@
 #include "gradient_flow/figures.hpp"
 
 #include <ebb/inspect/flow_figures.hpp>
+#include <ebb/inspect/health.hpp>
 #include <ebb/inspect/number_text.hpp>
 
 #include <algorithm>
@@ -283,24 +284,43 @@ ebb::inspect::GraphFigure graph_figure(const CellResult& result) {
             .graph = result.trained.graph};
 }
 
+std::optional<LineFigure> spectra_figure(const Experiment& experiment) {
+    LineFigure figure;
+    figure.title = "Singular values over distance";
+    figure.reference_label = "the middle one";
+    for (const CellResult& result : experiment.cells) {
+        if (!result.trained.spectrum) continue;
+        LineFigure of_cell = ebb::inspect::singular_value_figure(*result.trained.spectrum);
+        figure.x = of_cell.x;
+        figure.y = of_cell.y;
+        Series &largest = of_cell.series[0], &median = of_cell.series[1];
+        largest.name = title_of(result.cell);
+        median.name = fmt::format("{}, the middle one", title_of(result.cell));
+        figure.series.push_back(std::move(largest));
+        figure.series.push_back(reference(std::move(median), title_of(result.cell)));
+    }
+    figure.caption =
+        "By how much a small change of h so many steps back is stretched on its way to the last h, in the direction "
+        "that "
+        "is stretched most, and (dashed) in the middle one of all: of the first sequence, after training. A line ends "
+        "where rounding begins.";
+    if (figure.series.empty()) return std::nullopt;
+    return figure;
+}
+
 void add_close_looks(Report& report, const Experiment& experiment) {
-    const auto of_cell = [](auto figure, std::string_view what, const CellResult& result) {
-        figure.title = fmt::format("{}, {}", what, title_of(result.cell));
-        return figure;
+    if (auto figure = spectra_figure(experiment)) report.add(*std::move(figure));
+    const auto of_cell = [](ebb::inspect::HeatMap map, std::string_view what, const CellResult& result) {
+        map.title = fmt::format("{}, {}", what, title_of(result.cell));
+        return map;
     };
-    for (const CellResult& result : experiment.cells)
-        if (result.trained.reach)
-            report.add(of_cell(ebb::inspect::loss_to_state_map(*result.trained.reach), "Which loss reaches which step",
-                               result),
+    for (const CellResult& result : experiment.cells) {
+        const CloseLook& look = result.trained;
+        if (look.reach)
+            report.add(of_cell(ebb::inspect::loss_to_state_map(*look.reach), "Which loss reaches which step", result),
                        Width::half);
-    for (const CellResult& result : experiment.cells)
-        report.add(of_cell(ebb::inspect::unit_gradient_map(result.trained.units), "Gradient by unit", result),
-                   Width::half);
-    for (const CellResult& result : experiment.cells)
-        if (result.trained.spectrum)
-            report.add(of_cell(ebb::inspect::singular_value_figure(*result.trained.spectrum),
-                               "Singular values over distance", result),
-                       Width::half);
+        report.add(of_cell(ebb::inspect::unit_gradient_map(look.units), "Gradient by unit", result), Width::half);
+    }
     for (const CellResult& result : experiment.cells) report.add(graph_figure(result));
 }
 
@@ -432,7 +452,7 @@ Report make_report(const Experiment& experiment) {
     std::vector<ebb::inspect::Finding> findings;
     for (const CellResult& result : experiment.cells)
         findings.insert(findings.end(), result.trained.findings.begin(), result.trained.findings.end());
-    ebb::inspect::add_diagnosis(report, findings);
+    ebb::inspect::add_findings(report, findings);
     for (const CellResult& result : experiment.cells) {
         const Stop& last = result.stops.back();
         const auto after = fit_decay(last.flow.hidden), before = fit_decay(result.stops.front().flow.hidden);

@@ -36,6 +36,10 @@ ebb::inspect::LineFigure contribution_figure(const Experiment& experiment);
 /// The network as it stands after training, unrolled through time.
 ebb::inspect::GraphFigure graph_figure(const CellResult& result);
 
+/// Largest and middle singular value of dh_T/dh_t over the distance, a line a cell. Nothing where no spectrum was
+/// taken.
+std::optional<ebb::inspect::LineFigure> spectra_figure(const Experiment& experiment);
+
 /// What a close look at each trained model shows: units, which loss reaches which step, spectra, the unrolled graph.
 void add_close_looks(ebb::inspect::Report& report, const Experiment& experiment);
 
