@@ -1,62 +1,14 @@
 #include <ebb/autograd/node_summary.hpp>
 #include <ebb/autograd/print_tape.hpp>
+#include <ebb/autograd/text_table.hpp>
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 namespace ebb {
-namespace {
-
-/// Characters, not bytes: names may be UTF-8.
-std::size_t width(const std::string& text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-enum class Align { left, right };
-
-struct Column {
-    std::string header;
-    Align align;
-    std::vector<std::string> cells;
-
-    bool empty() const {
-        return std::all_of(cells.begin(), cells.end(), [](const auto& cell) { return cell.empty() || cell == "-"; });
-    }
-};
-
-/// Lines without trailing spaces. `gap` is a row before which a line of its own stands.
-std::string table(const std::vector<Column>& columns, std::size_t gap, const std::string& gap_line) {
-    std::vector<std::size_t> widths;
-    for (const Column& column : columns) {
-        widths.push_back(width(column.header));
-        for (const std::string& cell : column.cells) widths.back() = std::max(widths.back(), width(cell));
-    }
-    std::string text;
-    const auto add_line = [&](const auto& cell_of) {
-        std::string line;
-        for (std::size_t k = 0; k < columns.size(); ++k) {
-            const std::string& cell = cell_of(columns[k]);
-            const std::string padding(widths[k] - width(cell), ' ');
-            if (k > 0) line += "  ";
-            line += columns[k].align == Align::left ? cell + padding : padding + cell;
-        }
-        line.erase(line.find_last_not_of(' ') + 1);
-        text += line + '\n';
-    };
-    add_line([](const Column& column) -> const std::string& { return column.header; });
-    for (std::size_t row = 0; row < columns[0].cells.size(); ++row) {
-        if (row == gap) text += gap_line;
-        add_line([row](const Column& column) -> const std::string& { return column.cells[row]; });
-    }
-    return text;
-}
-
-}  // namespace
 
 template <class T>
 std::string to_string(const Tape<T>& tape, const PrintTapeOptions& options) {
@@ -69,7 +21,7 @@ std::string to_string(const Tape<T>& tape, const PrintTapeOptions& options) {
     const std::size_t shown = count - left_out;
     const std::size_t before_gap = (shown + 1) / 2;
 
-    Column node{"node", Align::right, {}}, name{"name", Align::left, {}}, operation{"operation", Align::left, {}},
+    TextColumn node{"node", Align::right, {}}, name{"name", Align::left, {}}, operation{"operation", Align::left, {}},
         inputs{"inputs", Align::left, {}}, shape{"shape", Align::left, {}}, value{"value", Align::right, {}},
         gradient{"gradient", Align::right, {}}, time_step{"time step", Align::right, {}};
     for (std::size_t row = 0; row < shown; ++row) {
@@ -84,12 +36,13 @@ std::string to_string(const Tape<T>& tape, const PrintTapeOptions& options) {
         gradient.cells.push_back(s.gradient ? magnitude_text(*s.gradient, s.shape) : "-");
         time_step.cells.push_back(s.time_step >= 0 ? fmt::to_string(s.time_step) : "");
     }
-    std::vector<Column> columns{std::move(node)};
+    std::vector<TextColumn> columns{std::move(node)};
     if (!name.empty()) columns.push_back(std::move(name));
-    for (Column* column : {&operation, &inputs, &shape, &value}) columns.push_back(std::move(*column));
+    for (TextColumn* column : {&operation, &inputs, &shape, &value}) columns.push_back(std::move(*column));
     if (!gradient.empty()) columns.push_back(std::move(gradient));
     if (!time_step.empty()) columns.push_back(std::move(time_step));
-    return table(columns, left_out > 0 ? before_gap : shown, fmt::format("  ... {} nodes left out ...\n", left_out));
+    return text_table(columns, left_out > 0 ? before_gap : shown,
+                      fmt::format("  ... {} nodes left out ...\n", left_out));
 }
 
 template <class T>
@@ -155,15 +108,15 @@ std::string to_tree(const Variable<T>& y, const TreeOptions& options) {
 
     std::size_t graph_width = 0, value_width = 0;
     for (const Line& line : lines) {
-        if (!line.value.empty()) graph_width = std::max(graph_width, width(line.graph));
-        value_width = std::max(value_width, width(line.value));
+        if (!line.value.empty()) graph_width = std::max(graph_width, text_width(line.graph));
+        value_width = std::max(value_width, text_width(line.value));
     }
     std::string text;
     for (const Line& line : lines) {
         text += line.graph;
         if (!line.value.empty())
-            text +=
-                std::string(graph_width - width(line.graph) + 2 + value_width - width(line.value), ' ') + line.value;
+            text += std::string(graph_width - text_width(line.graph) + 2 + value_width - text_width(line.value), ' ') +
+                    line.value;
         if (!line.gradient.empty()) text += "  " + line.gradient;
         text += '\n';
     }
