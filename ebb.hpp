@@ -1,15 +1,20 @@
 #pragma once
 /// All of Ebb: `#include <ebb/ebb.hpp>`.
 
+#include <ebb/autograd/anomaly.hpp>
+#include <ebb/autograd/checkpoint.hpp>
 #include <ebb/autograd/grad_mode.hpp>
 #include <ebb/autograd/gradcheck.hpp>
+#include <ebb/autograd/hook.hpp>
 #include <ebb/autograd/jacobian.hpp>
+#include <ebb/autograd/memory_summary.hpp>
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/print_tape.hpp>
 #include <ebb/autograd/probe.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/autograd/to_dot.hpp>
+#include <ebb/autograd/to_json.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/autograd/vjp_rows.hpp>
 #include <ebb/core/array.hpp>

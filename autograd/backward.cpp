@@ -2,7 +2,9 @@
 /// the same formulas on variables, so that what it computes can be derived again.
 
 #include <ebb/autograd/grad_mode.hpp>
+#include <ebb/autograd/operations/along_axis.hpp>
 #include <ebb/autograd/operations/elementwise.hpp>
+#include <ebb/autograd/operations/shape_operations.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/blas.hpp>
 #include <ebb/core/error.hpp>
@@ -15,12 +17,36 @@
 namespace ebb {
 namespace {
 
+/// True while in scope.
+class Flag {
+  public:
+    explicit Flag(bool& flag) noexcept : flag_(flag), before_(flag) { flag = true; }
+    ~Flag() { flag_ = before_; }
+    Flag(const Flag&) = delete;
+    Flag& operator=(const Flag&) = delete;
+
+  private:
+    bool& flag_;
+    bool before_;
+};
+
 template <class T>
 void add_to(const GradientTarget<T>& target, const T* share, std::size_t size) {
     if (target.assign)
         std::copy_n(share, size, target.data);
     else
         for (std::size_t k = 0; k < size; ++k) target.data[k] += share[k];
+}
+
+/// dx[.., start : start + count, ..] += share
+template <class T>
+void add_slice(T* dx, const Shape& shape, std::size_t axis, std::size_t start, const T* share, std::size_t count) {
+    const AlongAxis a(shape, axis);
+    for (std::size_t o = 0; o < a.outer; ++o) {
+        T* const to = dx + (o * a.extent + start) * a.inner;
+        const T* const from = share + o * count * a.inner;
+        for (std::size_t k = 0; k < count * a.inner; ++k) to[k] += from[k];
+    }
 }
 
 /// dW = delta' x, or dW = x' delta where the weight stands on the right of its product.
@@ -160,14 +186,26 @@ void Operation<T>::backward(Backward<T>& pass) const {
     const auto mark = tape.mark();
     {
         const NoGrad off;
+        const DetectAnomaly formula(false);  // what it hands on is looked at, not each step of it
         std::vector<Variable<T>> dys(pass.node().output_count);
         for (std::size_t k = 0; k < dys.size(); ++k)
             if (const T* dy = pass.dy(k)) dys[k] = tape.constant(dy, pass.output(k).shape);
         Vjp<T> on_variables(tape, pass.index(), dys);
         vjp(on_variables);
-        for (const auto& share : on_variables.shares())
-            if (pass.wants(share.input))
-                add_to(pass.target(share.input), tape.contiguous(share.value), share.value.size());
+        for (const auto& share : on_variables.shares()) {
+            if (!pass.wants(share.input)) continue;
+            const T* const value = tape.contiguous(share.value);
+            if (share.axis == Vjp<T>::no_axis)
+                add_to(pass.target(share.input), value, share.value.size());
+            else
+                add_slice(pass.target_zeroed(share.input), pass.input(share.input).shape, share.axis, share.start,
+                          value, share.value.shape()[share.axis]);
+        }
+        for (const auto& [output, dy] : on_variables.finished()) {
+            T*& gradient = tape.node(pass.index() + static_cast<NodeIndex>(output)).gradient;
+            if (!gradient) gradient = pass.acquire(dy.size());
+            std::copy_n(tape.contiguous(dy), dy.size(), gradient);
+        }
     }
     tape.rewind(mark);
 }
@@ -209,6 +247,19 @@ void Vjp<T>::accumulate(std::size_t i, const Variable<T>& share) {
     shares_.push_back({i, share});
 }
 
+template <class T>
+void Vjp<T>::accumulate_slice(std::size_t i, std::size_t axis, std::size_t start, const Variable<T>& share) {
+    const Shape& whole = input(i).shape();
+    Shape expected = whole;
+    if (share.shape().rank() == whole.rank()) expected[axis] = share.shape()[axis];
+    if (share.shape() != expected || start + share.shape()[axis] > whole[axis])
+        fail<ShapeError>(
+            fmt::format("{}: its vjp gives input {} a slice of shape {} at {} along axis {}, the input "
+                        "is {}",
+                        node().operation->info().name, i, to_string(share.shape()), start, axis, to_string(whole)));
+    shares_.push_back({i, share, axis, start});
+}
+
 // ---- the whole tape, raw memory
 // -----------------------------------------------------------------------------------------
 
@@ -240,6 +291,7 @@ void Tape<T>::start_backward(const Variable<T>& loss, const T* seed, BackwardOpt
         fail<TapeError>(fmt::format("backward: {} depends on no parameter and on no variable that wants a gradient",
                                     described(node(loss.index()), loss.index())));
     check_backward("backward", loss.index());
+    const Flag running(in_pass_);
     if (options.create_graph) return backward_recorded(loss, seed);
     try {
         run_backward(loss.index(), seed, options.retain_graph);
@@ -261,6 +313,9 @@ void Tape<T>::forget_pass(NodeIndex root) {
 
 template <class T>
 void Tape<T>::check_backward(std::string_view call, NodeIndex root, FreedNodes freed) const {
+    if (in_pass_)
+        fail<TapeError>(
+            fmt::format("{}: a backward pass is running on this tape: expected no other from within a hook", call));
     // The walk costs a pass over the tape, so it is made only where something can be wrong.
     bool suspicious = any_freed_ && freed == FreedNodes::refused;
     for (std::size_t k = 0; k < parameter_count_; ++k) {
@@ -306,6 +361,7 @@ void Tape<T>::for_each_reached(NodeIndex root, Function f) const {
 
 template <class T>
 void Tape<T>::run_backward(NodeIndex root, const T* seed, bool retain_graph) {
+    const bool detecting = anomaly_detection();
     NodeIndex index = root;
     {
         Node<T>& node = this->node(root);
@@ -314,6 +370,7 @@ void Tape<T>::run_backward(NodeIndex root, const T* seed, bool retain_graph) {
             std::copy_n(seed, node.shape.size(), node.gradient);
         else
             node.gradient[0] = T(1);
+        if (detecting) check_gradient("the seed holds", root, node.gradient);
         while (this->node(index).further_output) --index;  // the operation's turn is at its first output
     }
     ++passes_;
@@ -329,9 +386,14 @@ void Tape<T>::run_backward(NodeIndex root, const T* seed, bool retain_graph) {
         bool reached = node.gradient != nullptr;
         for (std::uint32_t k = 1; k < node.output_count; ++k) reached |= this->node(index + k).gradient != nullptr;
         if (!reached) continue;
+        if (!hooks_.empty() && !(node.operation && node.operation->calls_hooks())) {
+            for (std::uint32_t k = 0; k < node.output_count; ++k)
+                if (T* const gradient = this->node(index + k).gradient) call_hooks(index + k, gradient);
+        }
         if (node.operation) {
             Backward<T> pass(*this, index, node);
             node.operation->backward(pass);
+            if (detecting) check_gradients_of_inputs(index);
         }
         for (std::uint32_t k = 0; k < node.output_count; ++k) {
             Node<T>& output = this->node(index + k);
@@ -356,6 +418,67 @@ void Tape<T>::retain(Node<T>& node) {
     pool_.release(node.gradient, node.shape.size());
 }
 
+// ---- hooks
+// --------------------------------------------------------------------------------------------------------------
+
+template <class T>
+typename Tape<T>::Hooks* Tape<T>::hooks_of(NodeIndex index) {
+    const Node<T>& node = this->node(index);
+    Hooks* hooks = nullptr;
+    if (node.parameter) {
+        hooks = &parameters_[node.parameter - 1].state->hooks;
+    } else if (!hooks_.empty()) {
+        const auto found = hooks_.find(index);
+        if (found != hooks_.end()) hooks = &found->second;
+    }
+    if (hooks) std::erase_if(*hooks, [](const auto& hook) { return !*hook; });
+    return hooks && !hooks->empty() ? hooks : nullptr;
+}
+
+template <class T>
+Variable<T> Tape<T>::called(Hooks& hooks, NodeIndex index, const Variable<T>& gradient) {
+    Variable<T> dy = gradient;
+    // Copies: a hook may remove itself, or register another one.
+    for (const auto& hook : Hooks(hooks)) {
+        const GradientHook<T> f = *hook;
+        if (!f) continue;
+        const Variable<T> replaced = f(dy);
+        if (!replaced.defined()) continue;
+        check("register_hook", replaced);
+        if (replaced.shape() != dy.shape())
+            fail<ShapeError>(fmt::format("register_hook: the hook of {} returned a gradient of shape {}: expected {}",
+                                         described(node(index), index), to_string(replaced.shape()),
+                                         to_string(dy.shape())));
+        if (anomaly_detection()) check_gradient("a hook made", index, contiguous(replaced));
+        dy = replaced;
+    }
+    return dy;
+}
+
+template <class T>
+bool Tape<T>::call_hooks(NodeIndex index, T* gradient) {
+    Hooks* const hooks = hooks_of(index);
+    if (!hooks) return false;
+    // What hooks compute is gone after them, also where they throw.
+    struct Rewinding {
+        Tape& tape;
+        Mark mark;
+        ~Rewinding() { tape.rewind(mark); }
+    } const rewinding{*this, mark()};
+    const NoGrad off;
+    const Variable<T> dy = constant(gradient, node(index).shape);
+    const Variable<T> replaced = called(*hooks, index, dy);
+    if (replaced.index() == dy.index()) return false;
+    std::copy_n(contiguous(replaced), replaced.size(), gradient);
+    return true;
+}
+
+template <class T>
+NodeIndex Tape<T>::last_output(NodeIndex index) const noexcept {
+    while (index + 1 < node_count_ && node(index + 1).further_output) ++index;
+    return index;
+}
+
 // ---- weights wait
 // -------------------------------------------------------------------------------------------------------
 
@@ -363,14 +486,24 @@ template <class T>
 void Tape<T>::finish_parameter(Node<T>& node) {
     ParameterUse& use = parameters_[node.parameter - 1];
     typename Parameter<T>::State& state = *use.state;
-    T* const gradient = state.gradient.data();
-    add_shares(use, gradient, state.gradient_is_zero);
+    const std::size_t size = node.shape.size();
+    const bool hooked = !use.sink && !state.hooks.empty() && (node.gradient || use.shares.size() > use.shares_done);
+    // Hooks see what this pass adds, not the sum over all.
+    T* const gradient = use.sink ? use.sink : hooked ? pool_.acquire(size) : state.gradient.data();
+    if (hooked) std::fill_n(gradient, size, T(0));
+    add_shares(use, gradient, gradient == state.gradient.data() && state.gradient_is_zero);
     if (node.gradient) {
-        add_to(GradientTarget<T>{gradient, false}, node.gradient, node.shape.size());
-        pool_.release(node.gradient, node.shape.size());
+        add_to(GradientTarget<T>{gradient, false}, node.gradient, size);
+        pool_.release(node.gradient, size);
         node.gradient = nullptr;
     }
-    state.gradient_is_zero = false;
+    if (anomaly_detection()) check_gradient("the sum over all uses of a parameter gives", use.node, gradient);
+    if (hooked) {
+        call_hooks(use.node, gradient);
+        add_to(GradientTarget<T>{state.gradient.data(), false}, gradient, size);
+        pool_.release(gradient, size);
+    }
+    if (!use.sink) state.gradient_is_zero = false;
 }
 
 /// The shares of consecutive steps usually lie next to each other; where they do not, and are small, their rows are
@@ -441,49 +574,128 @@ void Tape<T>::add_shares(ParameterUse& use, T* gradient, bool assign) {
 // ---- the whole tape, variables
 // ------------------------------------------------------------------------------------------
 
+namespace {
+
+/// A gradient as it grows: whole shares, and slices that are put together when somebody asks for it.
+template <class T>
+class GradientSum {
+  public:
+    using Slice = typename Vjp<T>::Share;
+
+    bool defined() const noexcept { return whole_.defined() || !slices_.empty(); }
+    void set(const Variable<T>& whole) {
+        whole_ = whole;
+        slices_.clear();
+    }
+    void add(const Variable<T>& share) { whole_ = whole_.defined() ? whole_ + share : share; }
+    void add_slice(const Slice& slice) { slices_.push_back(slice); }
+
+    /// Undefined where nothing was added.
+    const Variable<T>& whole(const Shape& shape) {
+        while (!slices_.empty()) join_slices(shape);
+        return whole_;
+    }
+
+  private:
+    /// Slices along one axis, side by side with zeros between them, are one array. Those that overlap otherwise than
+    /// one on the other wait for the next round.
+    void join_slices(const Shape& shape) {
+        const std::size_t axis = slices_[0].axis;
+        std::stable_sort(slices_.begin(), slices_.end(),
+                         [](const Slice& a, const Slice& b) { return a.start < b.start; });
+        std::vector<Slice> later;
+        std::vector<Variable<T>> parts;
+        std::size_t part_start = 0, end = 0;  // of the last part, of all parts
+        const auto add_zeros = [&](std::size_t until) {
+            Shape gap = shape;
+            gap[axis] = until - end;
+            if (until > end) parts.push_back(slices_[0].value.tape().zeros(gap));
+            end = until;
+        };
+        for (const Slice& slice : slices_) {
+            const std::size_t extent = slice.value.shape()[axis];
+            if (slice.axis == axis && slice.start >= end) {
+                add_zeros(slice.start);
+                parts.push_back(slice.value);
+                part_start = slice.start;
+                end += extent;
+            } else if (slice.axis == axis && slice.start == part_start && slice.start + extent == end) {
+                parts.back() = parts.back() + slice.value;
+            } else {
+                later.push_back(slice);
+            }
+        }
+        add_zeros(shape[axis]);
+        add(concat(parts, static_cast<std::ptrdiff_t>(axis)));
+        slices_ = std::move(later);
+    }
+
+    Variable<T> whole_;
+    std::vector<Slice> slices_;
+};
+
+}  // namespace
+
 template <class T>
 std::vector<Variable<T>> Tape<T>::vjp(std::span<const Variable<T>> roots, std::span<const Variable<T>> seeds,
                                       std::span<const Variable<T>> targets, NodeIndex first) {
+    const Flag running(in_pass_);
     NodeIndex top = first;
-    for (const Variable<T>& root : roots) top = std::max(top, root.index());
+    for (const Variable<T>& root : roots) top = std::max(top, last_output(root.index()));
     // Gradients of the nodes from `first` to `top`, and of the few inputs before `first`.
-    std::vector<Variable<T>> gradients(top - first + 1);
-    std::unordered_map<NodeIndex, Variable<T>> before;
-    const auto slot = [&](NodeIndex index) -> Variable<T>& {
+    std::vector<GradientSum<T>> gradients(top - first + 1);
+    std::unordered_map<NodeIndex, GradientSum<T>> before;
+    const auto slot = [&](NodeIndex index) -> GradientSum<T>& {
         return index >= first ? gradients[index - first] : before[index];
     };
-    const auto add = [&](NodeIndex index, const Variable<T>& share) {
-        Variable<T>& gradient = slot(index);
-        gradient = gradient.defined() ? gradient + share : share;
+    const auto hooked = [&](NodeIndex index) {
+        Hooks* const hooks = hooks_of(index);
+        GradientSum<T>& sum = slot(index);
+        if (!hooks || !sum.defined()) return;
+        sum.set(called(*hooks, index, sum.whole(node(index).shape)));
     };
-    for (std::size_t r = 0; r < roots.size(); ++r) add(roots[r].index(), seeds[r]);
+    for (std::size_t r = 0; r < roots.size(); ++r) slot(roots[r].index()).add(seeds[r]);
     std::vector<Variable<T>> dys;
     for (std::size_t left = top + 1; left-- > first;) {
         const auto index = static_cast<NodeIndex>(left);
         const Node<T>& node = this->node(index);
+        if (node.further_output) continue;
+        const std::uint32_t ready = node.operation && node.operation->finishes_outputs() ? 1 : node.output_count;
+        for (std::uint32_t k = 0; k < ready; ++k) hooked(index + k);
         if (!node.operation) continue;
         dys.assign(node.output_count, {});
         bool reached = false;
         for (std::uint32_t k = 0; k < node.output_count; ++k) {
-            if (index + k <= top) dys[k] = slot(index + k);
+            dys[k] = slot(index + k).whole(this->node(index + k).shape);
             reached |= dys[k].defined();
         }
         if (!reached) continue;
         Vjp<T> pass(*this, index, dys);
-        node.operation->vjp(pass);
-        for (const auto& share : pass.shares()) add(input(node, share.input), share.value);
+        {
+            const DetectAnomaly formula(false);  // what it hands on is looked at, not each step of it
+            node.operation->vjp(pass);
+        }
+        for (const auto& share : pass.shares()) {
+            GradientSum<T>& sum = slot(input(node, share.input));
+            if (share.axis == Vjp<T>::no_axis)
+                sum.add(share.value);
+            else
+                sum.add_slice(share);
+        }
+        for (const auto& [output, dy] : pass.finished()) slot(index + static_cast<NodeIndex>(output)).set(dy);
     }
     std::vector<Variable<T>> result;
     result.reserve(targets.size());
     for (const Variable<T>& target : targets)
-        result.push_back(target.index() <= top || target.index() < first ? slot(target.index()) : Variable<T>());
+        result.push_back(target.index() <= top || target.index() < first ? slot(target.index()).whole(target.shape())
+                                                                         : Variable<T>());
     return result;
 }
 
 template <class T>
 void Tape<T>::backward_recorded(const Variable<T>& loss, const T* seed) {
     std::vector<Variable<T>> targets;
-    for (NodeIndex index = 0; index <= loss.index(); ++index) {
+    for (NodeIndex index = 0; index <= last_output(loss.index()); ++index) {
         const Node<T>& node = this->node(index);
         if (node.requires_grad && (node.retains_gradient || node.parameter)) targets.push_back(at(index));
     }
@@ -551,6 +763,10 @@ template std::vector<Variable<double>> grad(const Variable<double>&, std::vector
     template void Tape<T>::forget_pass(NodeIndex);                                                             \
     template void Tape<T>::run_backward(NodeIndex, const T*, bool);                                            \
     template void Tape<T>::backward_recorded(const Variable<T>&, const T*);                                    \
+    template bool Tape<T>::call_hooks(NodeIndex, T*);                                                          \
+    template Variable<T> Tape<T>::called(Hooks&, NodeIndex, const Variable<T>&);                               \
+    template typename Tape<T>::Hooks* Tape<T>::hooks_of(NodeIndex);                                            \
+    template NodeIndex Tape<T>::last_output(NodeIndex) const noexcept;                                         \
     template void Tape<T>::retain(Node<T>&);                                                                   \
     template void Tape<T>::finish_parameter(Node<T>&);                                                         \
     template void Tape<T>::add_shares(ParameterUse&, T*, bool);                                                \

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ebb {
@@ -33,6 +34,7 @@ class BackwardRows {
     Tape<T>& tape() const noexcept;
     std::size_t rows() const noexcept;  ///< K
     const Node<T>& node() const noexcept { return node_; }
+    NodeIndex index() const noexcept { return index_; }
     template <class S>
     const S& saved() const noexcept {
         return *static_cast<const S*>(node_.saved);
@@ -137,6 +139,7 @@ class Vjp {
         : tape_(tape), index_(index), dys_(dys) {}
 
     Tape<T>& tape() const noexcept { return tape_; }
+    NodeIndex index() const noexcept { return index_; }
     const Node<T>& node() const;
     template <class S>
     const S& saved() const {
@@ -150,18 +153,28 @@ class Vjp {
     bool wants(std::size_t i) const;
     /// Adds `share` to the gradient of input i. Shapes must be equal.
     void accumulate(std::size_t i, const Variable<T>& share);
+    /// Adds `share` to the part of it that begins at `start` along `axis`. The parts that many operations add to one
+    /// array, as the steps of a loop do to a sequence, are put together once: the whole costs the sum of the parts.
+    void accumulate_slice(std::size_t i, std::size_t axis, std::size_t start, const Variable<T>& share);
+    /// Says what dL/doutput is in the end, by an operation that `finishes_outputs`.
+    void finish_dy(std::size_t output, const Variable<T>& dy) { finished_.push_back({output, dy}); }
 
+    static constexpr std::size_t no_axis = Shape::max_rank;
     struct Share {
         std::size_t input;
         Variable<T> value;
+        std::size_t axis = no_axis;  ///< of a slice
+        std::size_t start = 0;
     };
     const std::vector<Share>& shares() const noexcept { return shares_; }
+    const std::vector<std::pair<std::size_t, Variable<T>>>& finished() const noexcept { return finished_; }
 
   private:
     Tape<T>& tape_;
     NodeIndex index_;
     std::span<const Variable<T>> dys_;
     std::vector<Share> shares_;
+    std::vector<std::pair<std::size_t, Variable<T>>> finished_;
 };
 
 /// What an operation computes on the way and keeps, by name: the gates of a cell. Rows of numbers in the tape's memory.
@@ -205,6 +218,9 @@ class Operation {
     /// Whether one of its outputs is made from another, as an LSTM's h_t from its c_t: then its backward adds to the
     /// gradient of that other output, which is whole only after it.
     virtual bool finishes_outputs() const noexcept { return false; }
+
+    /// Whether its `backward` calls the hooks of its outputs itself (`Tape::call_hooks`), with what has flowed in.
+    virtual bool calls_hooks() const noexcept { return false; }
 
   protected:
     Operation() = default;

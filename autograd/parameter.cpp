@@ -1,4 +1,5 @@
 #include <ebb/autograd/parameter.hpp>
+#include <ebb/autograd/variable.hpp>
 #include <ebb/core/error.hpp>
 
 #include <algorithm>
@@ -96,6 +97,11 @@ template <class T>
 void Parameter<T>::zero_grad() {
     state().gradient.fill(T(0));
     state().gradient_is_zero = true;
+}
+
+template <class T>
+HookHandle<T> Parameter<T>::add_hook(GradientHook<T> hook) {
+    return HookHandle<T>(state().hooks.emplace_back(std::make_shared<GradientHook<T>>(std::move(hook))));
 }
 
 template <class T>

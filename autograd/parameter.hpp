@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ebb/autograd/hook.hpp>
 #include <ebb/autograd/name.hpp>
 #include <ebb/core/array.hpp>
 #include <ebb/core/shape.hpp>
@@ -7,11 +8,15 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace ebb {
 
 template <class T>
 class Tape;
+template <class T>
+class ScratchTape;
 
 /// A weight: an array that outlives the tapes it is used on, with its gradient beside it.
 ///
@@ -43,6 +48,13 @@ class Parameter {
     Array<T>& mutable_grad();
     void zero_grad();
 
+    /// As `Variable::register_hook`, for all tapes: f sees what one pass adds to the gradient, when it is whole, and
+    /// may put something else in its place. The hook stays until its handle removes it.
+    template <class F>
+    HookHandle<T> register_hook(F f) {
+        return add_hook(detail::as_hook<T>(std::move(f)));
+    }
+
     /// A frozen parameter (false) is a constant to the tapes that record it.
     bool requires_grad() const;
     void set_requires_grad(bool wanted);
@@ -53,16 +65,19 @@ class Parameter {
 
   private:
     friend class Tape<T>;
+    friend class ScratchTape<T>;
     struct State {
         Name name;
         Shape shape;
         Array<T> value;
         Array<T> gradient;
+        std::vector<std::shared_ptr<GradientHook<T>>> hooks;
         std::uint64_t version = 0;  // counts writes to the value
         bool gradient_is_zero = true;
         bool requires_grad = true;
     };
     State& state() const;
+    HookHandle<T> add_hook(GradientHook<T> hook);
     std::shared_ptr<State> state_;
 };
 

@@ -88,6 +88,16 @@ Tape<T>::~Tape() {
 }
 
 template <class T>
+Tape<T>::Activation::Activation(Tape& tape) noexcept : before_(innermost_tape<T>) {
+    innermost_tape<T> = &tape;
+}
+
+template <class T>
+Tape<T>::Activation::~Activation() {
+    innermost_tape<T> = before_;
+}
+
+template <class T>
 Tape<T>& Tape<T>::active() {
     if (!innermost_tape<T>)
         fail<TapeError>(
@@ -98,8 +108,9 @@ Tape<T>& Tape<T>::active() {
 template <class T>
 void Tape<T>::clear() {
     check_thread("Tape.clear");
+    if (in_pass_) fail<TapeError>("Tape.clear: a backward pass is running: expected no clear() from within a hook");
     ++anchor_->generation;
-    rewind({0, 0, {}});
+    rewind({0, 0, 0, {}});
     any_freed_ = false;
     pool_.clear();
     values_.clear();
@@ -148,11 +159,12 @@ template <class T>
 Variable<T> Tape<T>::leaf(const T* data, const Shape& shape, bool requires_grad) {
     check_thread("Tape");
     const std::size_t size = checked_size<T>("Tape", "an array", shape);
+    if (anomaly_detection() && data) check_leaf(data, shape);
     T* const memory = values_.template allocate<T>(size);
     if (data) std::copy_n(data, size, memory);
     Node<T>& node = append(shape, memory);
     node.requires_grad = node.retains_gradient = requires_grad;
-    return at(static_cast<NodeIndex>(node_count_ - 1));
+    return Variable<T>(anchor_, static_cast<NodeIndex>(node_count_ - 1));
 }
 
 template <class T>
@@ -250,6 +262,7 @@ typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::s
         }
     }
     const std::size_t size = checked_size<T>(call, "its result", shape);
+    const Mark before = anomaly_detection() ? mark() : Mark{};
     T* const memory = value ? nullptr : values_.template allocate<T>(size);
     Node<T>& node = append(shape, value ? value : memory);
     node.time_step = time_step;
@@ -261,6 +274,7 @@ typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::s
         node.input_count = static_cast<std::uint32_t>(inputs.size());
         for (const Variable<T>& input : inputs) inputs_.push_back(input.index_);
     }
+    if (anomaly_detection()) note_origin(operation, inputs, before);
     return {node, memory, static_cast<NodeIndex>(node_count_ - 1), node.operation != nullptr};
 }
 
@@ -285,6 +299,7 @@ const T* Tape<T>::contiguous(Node<T>& node) {
     const T* const elements = contiguous(source);
     T* const memory = values_.template allocate<T>(node.shape.size());
     exchange_axes<false>(memory, elements, source.shape, saved.axis0, saved.axis1);
+    copied_out_.push_back(&node);
     return node.value = memory;
 }
 
@@ -304,13 +319,19 @@ typename Tape<T>::Recorded Tape<T>::record_further_output(const Recorded& first,
 
 template <class T>
 void Tape<T>::rewind(const Mark& mark) {
+    // What was copied out of its transposed order since then lies in memory that goes away: it is transposed again.
+    for (; copied_out_.size() > mark.copied_out; copied_out_.pop_back()) copied_out_.back()->value = nullptr;
+    if (!hooks_.empty()) std::erase_if(hooks_, [&](const auto& entry) { return entry.first >= mark.node_count; });
     node_count_ = mark.node_count;
+    while (!kept_.empty() && kept_.back().first >= node_count_) kept_.pop_back();
+    while (!origins_.empty() && origins_.back().node >= node_count_) origins_.pop_back();
     inputs_.resize(mark.input_count);
     while (parameter_count_ > 0 && parameters_[parameter_count_ - 1].node >= node_count_) {
         ParameterUse& use = parameters_[--parameter_count_];
         use.state.reset();
         use.shares.clear();
         use.shares_done = 0;
+        use.sink = nullptr;
     }
     values_.rewind(mark.values);
 }

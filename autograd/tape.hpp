@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ebb/autograd/anomaly.hpp>
 #include <ebb/autograd/buffer_pool.hpp>
 #include <ebb/autograd/node.hpp>
 #include <ebb/autograd/operation.hpp>
@@ -17,6 +18,8 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace ebb {
@@ -27,6 +30,9 @@ struct BackwardOptions {
     /// Allow another backward pass over the same nodes. `create_graph` implies it.
     bool retain_graph = false;
 };
+
+template <class T>
+class ScratchTape;
 
 /// What a pass thinks of nodes that an earlier one has freed. Their values are there until `clear()`, so looking at
 /// derivatives can allow them; training cannot: a second pass is nearly always a mistake.
@@ -48,6 +54,17 @@ class Tape {
 
     /// The innermost tape of this thread. Throws TapeError where there is none.
     static Tape& active();
+    /// Makes a tape the innermost one of this thread while in scope.
+    class Activation {
+      public:
+        explicit Activation(Tape& tape) noexcept;
+        ~Activation();
+        Activation(const Activation&) = delete;
+        Activation& operator=(const Activation&) = delete;
+
+      private:
+        Tape* before_;
+    };
 
     // Leaves. Arrays are copied onto the tape.
     Variable<T> constant(const Array<T>& array);              ///< no gradient wanted
@@ -84,7 +101,11 @@ class Tape {
     const Node<T>& node(NodeIndex index) const noexcept { return chunks_[index / chunk_size][index % chunk_size]; }
     Node<T>& node(NodeIndex index) noexcept { return chunks_[index / chunk_size][index % chunk_size]; }
     NodeIndex input(const Node<T>& node, std::size_t i) const noexcept { return inputs_[node.first_input + i]; }
-    Variable<T> at(NodeIndex index) noexcept { return Variable<T>(anchor_, index); }
+    /// An operation asks for its own node when its value is complete.
+    Variable<T> at(NodeIndex index) {
+        if (anomaly_detection()) check_results(index);
+        return Variable<T>(anchor_, index);
+    }
 
     /// Keeps the gradient of every node recorded so far, as if `retain_grad()` were called on each: for looking at a
     /// small graph. Without it the memory of a gradient is used again as soon as the node is done.
@@ -136,6 +157,12 @@ class Tape {
         node.saved = memory;
         return *memory;
     }
+    /// As `save`, for an object with a destructor: it lives as long as the node.
+    template <class S>
+    void keep(const Recorded& recorded, std::shared_ptr<S> object) {
+        recorded.node.saved = object.get();
+        kept_.emplace_back(recorded.index, std::move(object));
+    }
     /// Keeps a copy of `count` values, as `save` does.
     template <class S>
     const S* save(const S* values, std::size_t count) {
@@ -155,13 +182,29 @@ class Tape {
     using Share = typename Backward<T>::Share;
     std::span<const Share> shares(const Parameter<T>& parameter) const noexcept;
 
+    bool has_hooks(NodeIndex index) const { return !hooks_.empty() && hooks_.count(index) != 0; }
+    /// Whether a node from `begin` to `end` has.
+    bool has_hooks(NodeIndex begin, NodeIndex end) const {
+        return std::any_of(hooks_.begin(), hooks_.end(),
+                           [&](const auto& entry) { return entry.first >= begin && entry.first < end; });
+    }
+    /// Calls them on a gradient in memory, which they may overwrite. Returns whether they have.
+    bool call_hooks(NodeIndex index, T* gradient);
+    /// For an operation that goes back by recording itself anew: the hooks of `from` stand at `to` as well, until they
+    /// are dropped.
+    void share_hooks(NodeIndex from, NodeIndex to) {
+        if (has_hooks(from)) hooks_[to] = Hooks(hooks_[from]);
+    }
+    void drop_hooks(NodeIndex index) { hooks_.erase(index); }
+
     /// A place to come back to: what was recorded after it is forgotten by `rewind`.
     struct Mark {
         std::size_t node_count;
         std::size_t input_count;
+        std::size_t copied_out;
         Arena::Mark values;
     };
-    Mark mark() const noexcept { return {node_count_, inputs_.size(), values_.mark()}; }
+    Mark mark() const noexcept { return {node_count_, inputs_.size(), copied_out_.size(), values_.mark()}; }
     void rewind(const Mark& mark);
 
     BufferPool<T>& pool() noexcept { return pool_; }
@@ -174,6 +217,7 @@ class Tape {
   private:
     friend class Backward<T>;
     friend class Variable<T>;
+    friend class ScratchTape<T>;
     static constexpr std::size_t chunk_size = 1024;
 
     struct ParameterUse {
@@ -182,13 +226,34 @@ class Tape {
         std::uint64_t version = 0;
         std::vector<Share> shares;
         std::size_t shares_done = 0;  // of an earlier pass
+        T* sink = nullptr;            // where its gradient goes instead of into the parameter
+    };
+
+    /// Of a result, while anomalies are looked for.
+    struct Origin {
+        NodeIndex node;
+        const Operation<T>* operation;
+        bool nan_came_in;
+        bool infinity_came_in;
+        Mark before;
+        NodeIndex checked;  // how many nodes, from the tape's first on, need no look any more
     };
 
     Node<T>& append(const Shape& shape, const T* value);
+    std::string whereabouts(const Operation<T>& operation, NodeIndex index) const;
+    void note_origin(const Operation<T>& operation, std::span<const Variable<T>> inputs, const Mark& before);
+    void check_results(NodeIndex last);
+    void check_leaf(const T* data, const Shape& shape) const;
+    void check_gradient(const std::string& source, NodeIndex index, const T* gradient) const;
+    void check_gradients_of_inputs(NodeIndex index) const;
     void check_thread(std::string_view call) const;
     Variable<T> leaf(const T* data, const Shape& shape, bool requires_grad);
     void backward_from(const Variable<T>& loss, const Array<T>& seed, BackwardOptions options);
     void start_backward(const Variable<T>& loss, const T* seed, BackwardOptions options);
+    using Hooks = std::vector<std::shared_ptr<GradientHook<T>>>;
+    Hooks* hooks_of(NodeIndex index);
+    Variable<T> called(Hooks& hooks, NodeIndex index, const Variable<T>& gradient);
+    NodeIndex last_output(NodeIndex index) const noexcept;
     template <class Function>
     void for_each_reached(NodeIndex root, Function f) const;
     void forget_pass(NodeIndex root);
@@ -211,8 +276,14 @@ class Tape {
     std::deque<ParameterUse>
         parameters_;  // a deque: its entries keep their place, and their vectors' memory, over clear()
     std::size_t parameter_count_ = 0;
-    std::uint64_t passes_ = 0;  // backward passes over raw memory, since the tape was made
-    bool any_freed_ = false;    // whether a pass has freed nodes since the last clear()
+    std::vector<std::pair<NodeIndex, std::shared_ptr<void>>> kept_;  // objects of nodes, in their order
+    std::unique_ptr<Tape> scratch_;                                  // of checkpoints
+    std::vector<Origin> origins_;
+    std::unordered_map<NodeIndex, Hooks> hooks_;
+    std::vector<Node<T>*> copied_out_;  // transposed nodes whose elements were copied in order, in that order
+    std::uint64_t passes_ = 0;          // backward passes over raw memory, since the tape was made
+    bool in_pass_ = false;              // a backward pass is running
+    bool any_freed_ = false;            // whether a pass has freed nodes since the last clear()
 };
 
 /// The functional form (torch.autograd.grad): the gradients of y, which has one element, with respect to xs, as

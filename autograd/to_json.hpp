@@ -14,7 +14,7 @@ struct JsonOptions {
 
 /// {"scalar": "double", "nodes": [..]}, where a node is
 ///
-///     {"index": 2, "kind": "operation", "operation": "multiply", "inputs": [0, 1], "shape": [2, 3], "name": "h",
+///     {"index": 2, "kind": "operation", "operation": "mul", "inputs": [0, 1], "shape": [2, 3], "name": "h",
 ///      "time_step": 4, "probe": true, "value": 0.53, "gradient": 0.1}
 ///
 /// "kind" is parameter, variable, constant or operation. "value" and "gradient" are the number itself of an array with

@@ -104,6 +104,26 @@ const Variable<T>& Variable<T>::retain_grad() const {
 }
 
 template <class T>
+HookHandle<T> Variable<T>::add_hook(GradientHook<T> hook) const {
+    Node<T>& node = this->node();
+    Tape<T>& tape = *anchor_->tape;
+    tape.check("register_hook", *this);
+    if (node.parameter)
+        fail<TapeError>(
+            fmt::format("register_hook: {} is a parameter: expected a hook on the Parameter itself, "
+                        "parameter.register_hook(f)",
+                        name()));
+    if (!node.requires_grad)
+        fail<TapeError>(fmt::format("register_hook: node {} is a constant: no gradient flows into it", index_));
+    return HookHandle<T>(tape.hooks_[index_].emplace_back(std::make_shared<GradientHook<T>>(std::move(hook))));
+}
+
+template <class T>
+Variable<T> detail::array_as_gradient(const Variable<T>& dy, const Array<T>& array) {
+    return dy.tape().constant(array);
+}
+
+template <class T>
 bool Variable<T>::requires_grad() const {
     return node().requires_grad;
 }
@@ -141,6 +161,8 @@ std::int32_t Variable<T>::time_step() const {
     return node().time_step;
 }
 
+template Variable<float> detail::array_as_gradient(const Variable<float>&, const Array<float>&);
+template Variable<double> detail::array_as_gradient(const Variable<double>&, const Array<double>&);
 template class Variable<float>;
 template class Variable<double>;
 

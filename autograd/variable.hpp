@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ebb/autograd/hook.hpp>
 #include <ebb/autograd/name.hpp>
 #include <ebb/core/array.hpp>
 #include <ebb/core/error.hpp>
@@ -63,6 +64,19 @@ class Variable {
     void zero_grad() const;
     /// Keeps the gradient of a variable that is no leaf.
     const Variable& retain_grad() const;
+    /// Calls f(dL/dx) in every pass that comes through here, when dL/dx is whole, before it flows on and before it is
+    /// kept in `grad()`. f takes a `const Variable<T>&` and may return what shall stand in its place: a variable or an
+    /// array of the same shape. Several hooks are called in the order in which they were registered, each with what the
+    /// one before has left. Under `create_graph` what f computes is recorded. Otherwise the variables that f makes, and
+    /// its argument, are good until f returns: copy their values to keep them.
+    ///
+    /// Hooks go with their tape's `clear()`. `jacobian` without create_graph, and `vjp_rows`, do not call them.
+    /// Throws TapeError for a constant. A pass throws ShapeError for a hook's result of another shape, and TapeError
+    /// where f calls `backward` or `clear` on the same tape.
+    template <class F>
+    HookHandle<T> register_hook(F f) const {
+        return add_hook(detail::as_hook<T>(std::move(f)));
+    }
 
     bool requires_grad() const;
     /// Whether no operation was recorded to make it.
@@ -82,6 +96,7 @@ class Variable {
 
   private:
     friend class Tape<T>;
+    HookHandle<T> add_hook(GradientHook<T> hook) const;
     Variable(TapeAnchor<T>* anchor, NodeIndex index) noexcept
         : anchor_(anchor), index_(index), generation_(anchor->generation) {}
 

@@ -75,6 +75,7 @@ class RowSweep {
     void plan(const std::vector<Variable<T>>& ys, bool hold_targets) {
         begin_ = end_ = 0;
         for (const Variable<T>& y : ys) begin_ = std::max(begin_, y.index() + 1);
+        while (begin_ < tape_.size() && tape_.node(begin_).further_output) ++begin_;
         end_ = begin_;
         for (const auto& target : targets_) {
             NodeIndex first = target.first;

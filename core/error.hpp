@@ -37,6 +37,12 @@ class TapeError : public Error {
     using Error::Error;
 };
 
+/// What `detect_anomaly` has found: the operation that first made a NaN or an infinity.
+class AnomalyError : public Error {
+  public:
+    using Error::Error;
+};
+
 /// A file that is missing, unreadable, truncated or not what it claims to be.
 class FileError : public Error {
   public:

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 namespace ebb {
@@ -172,20 +173,23 @@ class RecurrentOperation final : public Operation<T> {
         // The step again, in elementary operations, which know their own derivatives.
         Tape<T>& tape = pass.tape();
         const Step<T> step = pass.template saved<Step<T>>();
-        const auto first = static_cast<NodeIndex>(tape.size());
         ElementaryStep<T> state;
+        Variable<T> x_t = pass.input(input_x);
+        if (step.sequence->whole) {
+            const EnableGrad on;
+            x_t = select(x_t, 0, static_cast<std::ptrdiff_t>(step.t));
+        }
+        const auto first = static_cast<NodeIndex>(tape.size());
         {
             const EnableGrad on;
-            const Variable<T> x = pass.input(input_x);
             const std::size_t bias = first_optional_input + (is_lstm ? 1 : 0);
             RecurrentWeights<T> weights{pass.input(input_weight_ih), pass.input(input_weight_hh), {}, {}};
             if (step.sequence->has_bias) {
                 weights.bias_ih = pass.input(bias);
                 weights.bias_hh = pass.input(bias + 1);
             }
-            state = elementary_step(kind, step.sequence->whole ? select(x, 0, static_cast<std::ptrdiff_t>(step.t)) : x,
-                                    pass.input(input_h), is_lstm ? pass.input(first_optional_input) : Variable<T>(),
-                                    weights);
+            state = elementary_step(kind, x_t, pass.input(input_h),
+                                    is_lstm ? pass.input(first_optional_input) : Variable<T>(), weights);
         }
         std::vector<Variable<T>> roots{state.h}, seeds{pass.dy(0)};
         if (is_lstm) {
@@ -196,18 +200,33 @@ class RecurrentOperation final : public Operation<T> {
         std::vector<std::size_t> places;
         std::vector<Variable<T>> targets;
         for (std::size_t i = 0; i < pass.input_count(); ++i) {
-            const auto same = [&](const Variable<T>& other) { return other.index() == pass.input(i).index(); };
+            const Variable<T> input = i == input_x ? x_t : pass.input(i);
+            const auto same = [&](const Variable<T>& other) { return other.index() == input.index(); };
             if (!pass.wants(i) || std::any_of(targets.begin(), targets.end(), same)) continue;
             places.push_back(i);
-            targets.push_back(pass.input(i));
+            targets.push_back(input);
+        }
+        if (is_lstm) {
+            // c_t is whole where h_t was made from it: in here.
+            tape.share_hooks(pass.index() + 1, state.c.index());
+            targets.push_back(state.c);
         }
         const std::vector<Variable<T>> gradients = tape.vjp(roots, seeds, targets, first);
-        for (std::size_t k = 0; k < places.size(); ++k)
-            if (gradients[k].defined()) pass.accumulate(places[k], gradients[k]);
+        if (is_lstm) tape.drop_hooks(state.c.index());
+        for (std::size_t k = 0; k < places.size(); ++k) {
+            if (!gradients[k].defined()) continue;
+            if (places[k] == input_x && step.sequence->whole)
+                pass.accumulate_slice(input_x, 0, step.t, unsqueeze(gradients[k], 0));
+            else
+                pass.accumulate(places[k], gradients[k]);
+        }
+        if (is_lstm) pass.finish_dy(1, gradients.back());
     }
 
     /// h_t = o . tanh(c_t): what flows into h_t goes on to c_t.
     bool finishes_outputs() const noexcept override { return is_lstm; }
+    /// Many steps are done at one's turn, with the hooks between them.
+    bool calls_hooks() const noexcept override { return true; }
 
     /// At the turn of a sequence's last step all that flows into its states from outside is there, for whatever uses a
     /// state was recorded after the sequence. So the steps before it are done at once, in one tight loop over time; at
@@ -229,9 +248,19 @@ class RecurrentOperation final : public Operation<T> {
             zeros = pass.acquire(s.states());
             std::fill_n(zeros, s.states(), T(0));
         }
-        std::vector<Way>& ways = this->ways(last + 1);
-        for (std::size_t t = last + 1; t-- > 0;) ways[t] = way_at(pass, s, t, zeros, scratch);
-        run_backward(s, last, ways.data(), delta, hidden_delta, Rows{0, s.batch});
+        const Rows all{0, s.batch};
+        if (pass.tape().has_hooks(s.first_node, s.node_of(last + 1))) {
+            // Step by step: what flows into a step is known only after the hooks of the one behind it.
+            for (std::size_t t = last + 1; t-- > 0;) {
+                const Way way = way_at(pass, s, t, zeros, scratch);  // a hook may go through another sequence
+                call_hooks(pass, s, t, way);
+                run_backward(s, t, t + 1, &way, delta, hidden_delta, all);
+            }
+        } else {
+            std::vector<Way>& ways = this->ways(last + 1);
+            for (std::size_t t = last + 1; t-- > 0;) ways[t] = way_at(pass, s, t, zeros, scratch);
+            run_backward(s, 0, last + 1, ways.data(), delta, hidden_delta, all);
+        }
         if (scratch) pass.release(scratch, s.states());
         if (zeros) pass.release(zeros, s.states());
 
@@ -369,13 +398,37 @@ class RecurrentOperation final : public Operation<T> {
         return way;
     }
 
-    /// delta_t, and what flows to the states, for some rows of the batch.
-    static void run_backward(const Sequence<T>& s, std::size_t last, const Way* ways, T* delta, T* hidden_delta,
-                             Rows rows) {
+    static void call_hooks(const Backward<T>& pass, const Sequence<T>& s, std::size_t t, const Way& way) {
+        Tape<T>& tape = pass.tape();
+        const NodeIndex index = s.node_of(t);
+        if (T* const dh = tape.node(index).gradient) tape.call_hooks(index, dh);
+        if (!is_lstm || !tape.has_hooks(index + 1)) return;
+        // Hooks of c_t see the whole dL/dc_t. The kernel makes it from what has come in and from dh_t, so the part from
+        // dh_t is added for the hooks, and taken away again from what they have put in its place.
+        const RecurrentBlock<T> block = block_of(s, kind, t, Rows{0, s.batch});
+        const std::size_t H = s.hidden;
+        T* const through_h = pass.acquire(s.states());
+        T* const whole = pass.acquire(s.states());
+        for (std::size_t k = 0; k < s.states(); ++k) {
+            // dh_t . o . (1 - tanh(c_t)^2)
+            const T o = block.gates[k / H * G * H + 3 * H + k % H], tanh_c = std::tanh(block.c[k]);
+            through_h[k] = way.dh[k] * o * (1 - tanh_c * tanh_c);
+            whole[k] = way.dc[k] + through_h[k];
+        }
+        if (tape.call_hooks(index + 1, whole))
+            for (std::size_t k = 0; k < s.states(); ++k) way.dc[k] = whole[k] - through_h[k];
+        pass.release(through_h, s.states());
+        pass.release(whole, s.states());
+    }
+
+    /// delta_t, and what flows to the states, for the steps from `begin` to `end`, whose ways these are, and some rows
+    /// of the batch.
+    static void run_backward(const Sequence<T>& s, std::size_t begin, std::size_t end, const Way* ways, T* delta,
+                             T* hidden_delta, Rows rows) {
         const std::size_t gate_row = G * s.hidden, first_state = rows.begin * s.hidden;
         const RecurrentKernel<T> kernel = backward_kernel<T>(kind);
-        for (std::size_t t = last + 1; t-- > 0;) {
-            const Way& way = ways[t];
+        for (std::size_t t = end; t-- > begin;) {
+            const Way& way = ways[t - begin];
             const std::size_t first_gate = (t * s.batch + rows.begin) * gate_row;
             RecurrentBlock<T> block = block_of(s, kind, t, rows);
             block.delta = delta + first_gate;

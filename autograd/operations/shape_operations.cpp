@@ -248,10 +248,7 @@ class Slice final : public Operation<T> {
     }
     void vjp(Vjp<T>& pass) const override {
         const Region region = pass.template saved<Region>();
-        const std::size_t extent = pass.input(0).shape()[region.axis];
-        const std::size_t count = pass.dy().shape()[region.axis];
-        pass.accumulate(
-            0, pad(pass.dy(), static_cast<std::ptrdiff_t>(region.axis), region.start, extent - region.start - count));
+        pass.accumulate_slice(0, region.axis, region.start, pass.dy());
     }
     void backward(Backward<T>& pass) const override {
         const Region region = pass.template saved<Region>();

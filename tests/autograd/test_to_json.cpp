@@ -27,7 +27,7 @@ TEST_CASE("a tape as JSON is what the tape is") {
               "shape": [2], "name": "x", "value": 2.0, "gradient": 5.0})"));
     CHECK(nodes[1]["kind"] == "parameter");
     CHECK(nodes[1]["name"] == "w \"quoted\"");
-    CHECK(nodes[2] == nlohmann::json::parse(R"({"index": 2, "kind": "operation", "operation": "multiply",
+    CHECK(nodes[2] == nlohmann::json::parse(R"({"index": 2, "kind": "operation", "operation": "mul",
               "inputs": [0, 1], "shape": [2], "name": "h", "time_step": 4, "probe": true, "value": 6.0})"));
     CHECK(nodes[3]["value"].is_null());  // an infinity
     CHECK(!nodes[3].contains("value_array"));
@@ -55,18 +55,18 @@ TEST_CASE("the memory of a tape, by operation and by name") {
         FAIL("no row ", what);
         return MemoryRow{};
     };
-    CHECK(row(s.by_operation, "multiply").nodes == 2);
-    CHECK(row(s.by_operation, "multiply").values == 64);
+    CHECK(row(s.by_operation, "mul").nodes == 2);
+    CHECK(row(s.by_operation, "mul").values == 64);
     CHECK(row(s.by_operation, "reshape").values == 0);
     CHECK(row(s.by_operation, "variable").gradients == 32);
     CHECK(row(s.by_name, "h").values == 64);
     CHECK(row(s.by_name, "h").nodes == 2);
     CHECK(s.by_name.size() == 2);
-    CHECK(s.by_operation.front().what == "multiply");
+    CHECK(s.by_operation.front().what == "mul");
     CHECK(s.parameters == 32);
     CHECK(s.used == tape.bytes_used());
     CHECK(s.reserved == tape.bytes_reserved());
     const std::string text = to_string(s);
-    CHECK(text.find("by operation  nodes  values  gradients\nmultiply          2    64 B        0 B\n") == 0);
+    CHECK(text.find("by operation  nodes  values  gradients\nmul               2    64 B        0 B\n") == 0);
     CHECK(text.find("\n\nby name  nodes  values  gradients\nh            2    64 B        0 B\n") != std::string::npos);
 }

@@ -1,0 +1,139 @@
+/// The checks themselves are the tape's: `Tape::at` calls them for results, `Tape::backward` for gradients.
+
+#include <ebb/autograd/anomaly.hpp>
+#include <ebb/autograd/tape.hpp>
+#include <ebb/core/error.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include <fmt/format.h>
+
+namespace ebb {
+
+constinit thread_local bool detail::anomaly_wanted = false;
+
+void detect_anomaly(bool on) noexcept {
+    detail::anomaly_wanted = on;
+}
+
+DetectAnomaly::DetectAnomaly(bool on) noexcept : before_(detail::anomaly_wanted) {
+    detail::anomaly_wanted = on;
+}
+DetectAnomaly::~DetectAnomaly() {
+    detail::anomaly_wanted = before_;
+}
+
+namespace {
+
+template <class T>
+struct Found {
+    bool nan = false;
+    bool infinite = false;
+};
+
+template <class T>
+Found<T> look(const T* data, std::size_t size) {
+    Found<T> found;
+    for (std::size_t k = 0; k < size; ++k) {
+        found.nan |= std::isnan(data[k]);
+        found.infinite |= std::isinf(data[k]);
+    }
+    return found;
+}
+
+/// "-inf at flat index 1 of [4]": the first NaN, or the first infinity where `nan` is false.
+template <class T>
+std::string place(const T* data, const Shape& shape, bool nan) {
+    const T* const end = data + shape.size();
+    const T* const bad = std::find_if(data, end, [&](T v) { return nan ? std::isnan(v) : std::isinf(v); });
+    // A NaN has a sign that says nothing.
+    return fmt::format("{} at flat index {} of {}", nan ? "nan" : fmt::format("{}", *bad), bad - data,
+                       to_string(shape));
+}
+
+}  // namespace
+
+template <class T>
+std::string Tape<T>::whereabouts(const Operation<T>& operation, NodeIndex index) const {
+    const Node<T>& node = this->node(index);
+    std::string text{operation.info().name};
+    text +=
+        node.name.empty() ? fmt::format(" (node {})", index) : fmt::format(" ({}, node {})", node.name.text(), index);
+    if (node.time_step >= 0) text += fmt::format(", time step {}", node.time_step);
+    return text;
+}
+
+template <class T>
+void Tape<T>::note_origin(const Operation<T>& operation, std::span<const Variable<T>> inputs, const Mark& before) {
+    const auto node = static_cast<NodeIndex>(node_count_ - 1);
+    Origin origin{node, &operation, false, false, before, node};
+    for (const Variable<T>& input : inputs) {
+        Node<T>& in = this->node(input.index_);
+        const Found<T> found = look(contiguous(in), in.shape.size());
+        origin.nan_came_in |= found.nan;
+        origin.infinity_came_in |= found.infinite;
+    }
+    origins_.push_back(origin);
+}
+
+template <class T>
+void Tape<T>::check_results(NodeIndex last) {
+    // An operation looks at its own node when it is done with it, so the newest one is all there is to check.
+    if (origins_.empty()) return;
+    Origin& origin = origins_.back();
+    for (; origin.checked <= last && origin.checked < node_count_; ++origin.checked) {
+        const Node<T>& node = this->node(origin.checked);
+        if (origin.checked != origin.node && !node.further_output) return;  // a leaf, recorded since
+        if (!node.value) continue;  // transposed: its elements were looked at already
+        const Found<T> found = look(node.value, node.shape.size());
+        const bool nan = found.nan && !origin.nan_came_in;
+        if (!nan && !(found.infinite && !origin.nan_came_in && !origin.infinity_came_in)) continue;
+        const std::string message =
+            fmt::format("detect_anomaly: {} made {}", whereabouts(*origin.operation, origin.node),
+                        place(node.value, node.shape, nan));
+        rewind(Mark(origin.before));
+        fail<AnomalyError>(message);
+    }
+}
+
+template <class T>
+void Tape<T>::check_leaf(const T* data, const Shape& shape) const {
+    if (look(data, shape.size()).nan)
+        fail<AnomalyError>(
+            fmt::format("detect_anomaly: an array with {} comes onto the tape", place(data, shape, true)));
+}
+
+template <class T>
+void Tape<T>::check_gradient(const std::string& source, NodeIndex index, const T* gradient) const {
+    const Node<T>& node = this->node(index);
+    const Found<T> found = look(gradient, node.shape.size());
+    if (!found.nan && !found.infinite) return;
+    const std::string what =
+        node.name.empty() ? fmt::format("node {}", index) : fmt::format("{} (node {})", node.name.text(), index);
+    fail<AnomalyError>(fmt::format("detect_anomaly: {} {} in the gradient of {}", source,
+                                   place(gradient, node.shape, found.nan), what));
+}
+
+template <class T>
+void Tape<T>::check_gradients_of_inputs(NodeIndex index) const {
+    const Node<T>& node = this->node(index);
+    for (std::size_t i = 0; i < node.input_count; ++i)
+        if (const T* const gradient = this->node(input(node, i)).gradient)
+            check_gradient("the backward of " + whereabouts(*node.operation, index) + " made", input(node, i),
+                           gradient);
+}
+
+#define EBB_INSTANTIATE(T)                                                                              \
+    template std::string Tape<T>::whereabouts(const Operation<T>&, NodeIndex) const;                    \
+    template void Tape<T>::note_origin(const Operation<T>&, std::span<const Variable<T>>, const Mark&); \
+    template void Tape<T>::check_results(NodeIndex);                                                    \
+    template void Tape<T>::check_leaf(const T*, const Shape&) const;                                    \
+    template void Tape<T>::check_gradient(const std::string&, NodeIndex, const T*) const;               \
+    template void Tape<T>::check_gradients_of_inputs(NodeIndex) const;
+EBB_INSTANTIATE(float)
+EBB_INSTANTIATE(double)
+#undef EBB_INSTANTIATE
+
+}  // namespace ebb
