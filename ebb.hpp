@@ -26,6 +26,7 @@
 #include <ebb/core/random.hpp>
 #include <ebb/core/safetensors.hpp>
 #include <ebb/core/shape.hpp>
+#include <ebb/core/threads.hpp>
 #include <ebb/inspect/alignment.hpp>
 #include <ebb/inspect/data_file.hpp>
 #include <ebb/inspect/decay.hpp>

@@ -6,8 +6,8 @@
 #include <ebb/autograd/operations/elementwise.hpp>
 #include <ebb/autograd/operations/shape_operations.hpp>
 #include <ebb/autograd/tape.hpp>
-#include <ebb/core/blas.hpp>
 #include <ebb/core/error.hpp>
+#include <ebb/core/products.hpp>
 
 #include <algorithm>
 #include <unordered_map>
@@ -49,23 +49,30 @@ void add_slice(T* dx, const Shape& shape, std::size_t axis, std::size_t start, c
     }
 }
 
-/// dW = delta' x, or dW = x' delta where the weight stands on the right of its product.
+/// The first of `count` terms of as many rows: dW = delta' x, or dW = x' delta where the weight stands on the right.
 template <class T>
-void add_share(const typename Backward<T>::Share& s, const Shape& shape, T* gradient, bool assign) {
-    const std::size_t rows_of_weight = shape.rank() == 2 ? shape[0] : 1;
-    const std::size_t columns = shape.rank() == 0 ? 1 : shape.back();
-    const T beta = assign ? T(0) : T(1);
-    if (!s.x) {
-        if (assign) std::fill_n(gradient, columns, T(0));
-        for (std::size_t r = 0; r < s.rows; ++r)
-            for (std::size_t j = 0; j < columns; ++j) gradient[j] += s.delta[r * s.delta_stride + j];
-    } else if (s.transposed) {
-        gemm(Transpose::yes, Transpose::no, rows_of_weight, columns, s.rows, T(1), s.x, s.x_stride, s.delta,
-             s.delta_stride, beta, gradient, columns);
-    } else {
-        gemm(Transpose::yes, Transpose::no, rows_of_weight, columns, s.rows, T(1), s.delta, s.delta_stride, s.x,
-             s.x_stride, beta, gradient, columns);
-    }
+ProductTerm<T> first_term(const typename Backward<T>::Share& share, std::size_t count) {
+    const std::size_t rows = share.rows / count;
+    if (share.transposed) return {share.x, share.delta, rows, share.x_stride, share.delta_stride};
+    return {share.delta, share.x, rows, share.delta_stride, share.x_stride};
+}
+
+/// Adds terms of one kind to the gradient of a weight: products, or those of a bias, where x stands for ones.
+template <class T>
+void add_terms(std::span<const ProductTerm<T>> terms, bool has_x, const Shape& shape, T* gradient, double* norms) {
+    const std::size_t columns = shape.rank() == 0 ? 1 : shape.back(), rows = shape.rank() == 2 ? shape[0] : 1;
+    if (has_x)
+        add_products<T>(terms, rows, columns, gradient, columns, norms);
+    else
+        add_column_sums<T>(terms, columns, gradient, norms);
+}
+
+/// Whether the norms of a share's terms are found on the way to their sum. Of few rows that would cost more than it
+/// does to compute them when somebody asks.
+template <class Share>
+bool share_has_norms(const Share& share) {
+    constexpr std::size_t few = 8, many = 4096;
+    return share.rows >= few * share.time_steps && share.rows <= many * share.time_steps && share.rows > 0;
 }
 
 template <class T>
@@ -150,9 +157,31 @@ void Backward<T>::split_to_inputs() const {
 
 template <class T>
 void Backward<T>::defer(Node<T>& parameter, const Share& share) const {
-    if (rows_) return add_share(share, parameter.shape, parameter.gradient, false);
+    if (rows_) {
+        const ProductTerm<T> term = first_term<T>(share, 1);
+        return add_terms<T>({&term, 1}, share.x != nullptr, parameter.shape, parameter.gradient, nullptr);
+    }
     // A parameter's gradient is needed though nothing has flowed into the node itself: its turn must come.
     tape_.parameters_[parameter.parameter - 1].shares.push_back(share);
+}
+
+template <class T>
+void Backward<T>::add_at_once(std::size_t i, Share share) const {
+    tape_.add_shares({&share, 1}, input(i).shape, target_zeroed(i));
+    share.delta = nullptr;
+    defer(i, share);
+}
+
+template <class T>
+bool Backward<T>::may_add_at_once(std::size_t i, std::size_t uses) const {
+    if (!is_parameter(i) || !tape_.parameters_[input(i).parameter - 1].shares.empty()) return false;
+    const auto& inputs = tape_.inputs_;
+    return static_cast<std::size_t>(std::count(inputs.begin(), inputs.end(), tape_.input(node_, i))) == uses;
+}
+
+template <class T>
+bool Backward<T>::frees_graph() const noexcept {
+    return tape_.pass_frees_;
 }
 
 template <class T>
@@ -374,6 +403,7 @@ void Tape<T>::run_backward(NodeIndex root, const T* seed, bool retain_graph) {
         while (this->node(index).further_output) --index;  // the operation's turn is at its first output
     }
     ++passes_;
+    pass_frees_ = !retain_graph;
     any_freed_ |= !retain_graph;
     for (std::size_t left = index + 1; left-- > 0;) {
         index = static_cast<NodeIndex>(left);
@@ -487,11 +517,13 @@ void Tape<T>::finish_parameter(Node<T>& node) {
     ParameterUse& use = parameters_[node.parameter - 1];
     typename Parameter<T>::State& state = *use.state;
     const std::size_t size = node.shape.size();
-    const bool hooked = !use.sink && !state.hooks.empty() && (node.gradient || use.shares.size() > use.shares_done);
+    const std::span<Share> shares = std::span(use.shares).subspan(use.shares_done);
+    use.shares_done = use.shares.size();
+    const bool hooked = !use.sink && !state.hooks.empty() && (node.gradient || !shares.empty());
     // Hooks see what this pass adds, not the sum over all.
     T* const gradient = use.sink ? use.sink : hooked ? pool_.acquire(size) : state.gradient.data();
     if (hooked) std::fill_n(gradient, size, T(0));
-    add_shares(use, gradient, gradient == state.gradient.data() && state.gradient_is_zero);
+    add_shares(shares, state.shape, gradient);
     if (node.gradient) {
         add_to(GradientTarget<T>{gradient, false}, node.gradient, size);
         pool_.release(node.gradient, size);
@@ -506,69 +538,41 @@ void Tape<T>::finish_parameter(Node<T>& node) {
     if (!use.sink) state.gradient_is_zero = false;
 }
 
-/// The shares of consecutive steps usually lie next to each other; where they do not, and are small, their rows are
-/// gathered first, so that a weight's gradient is a few large products whatever the number of steps.
+/// A term of the sum for each share, or for each time step of a share where their norms come for free. In the order of
+/// time, for backward visits the steps from the last to the first.
 template <class T>
-void Tape<T>::add_shares(ParameterUse& use, T* gradient, bool assign) {
-    const Shape& shape = use.state->shape;
-    const std::size_t rows_of_weight = shape.rank() == 2 ? shape[0] : 1;
-    const std::size_t columns = shape.rank() == 0 ? 1 : shape.back();
-    const auto product = [&](const Share& s) {
-        add_share(s, shape, gradient, assign);
-        assign = false;
-    };
-
-    // Backward visits the steps from the last to the first; forwards, their memory ascends.
-    constexpr std::size_t few_rows = 64;
-    constexpr std::size_t gathered_rows = 512;
-    const std::span<const Share> shares = std::span(use.shares).subspan(use.shares_done);
-    use.shares_done = use.shares.size();
-    T* gathered_x = nullptr;
-    T* gathered_delta = nullptr;
-    Share gathered{};
-    const auto flush = [&] {
-        if (gathered.rows > 0) product(gathered);
-        gathered.rows = 0;
-    };
-    for (std::size_t k = shares.size(); k-- > 0;) {
-        Share run = shares[k];
-        const auto continues = [&](const Share& next) {
-            return next.transposed == run.transposed && next.x_stride == run.x_stride &&
-                   next.delta_stride == run.delta_stride && next.delta == run.delta + run.rows * run.delta_stride &&
-                   (run.x ? next.x == run.x + run.rows * run.x_stride : next.x == nullptr);
-        };
-        while (k > 0 && continues(shares[k - 1])) run.rows += shares[--k].rows;
-        if (!run.x || run.rows >= few_rows || shares.size() == 1) {
-            product(run);
+void Tape<T>::add_shares(std::span<Share> shares, const Shape& shape, T* gradient) {
+    for (std::size_t left = shares.size(); left > 0;) {
+        // Those of one kind together: of a weight that is used in one way, all of them.
+        const Share& last = shares[left - 1];
+        if (!last.delta) {  // added already
+            --left;
             continue;
         }
-        const std::size_t x_columns = run.transposed ? rows_of_weight : columns;
-        const std::size_t delta_columns = run.transposed ? columns : rows_of_weight;
-        if (!gathered_x) {
-            gathered_x = pool_.acquire(gathered_rows * x_columns);
-            gathered_delta = pool_.acquire(gathered_rows * delta_columns);
-            gathered = {gathered_x, gathered_delta, 0, x_columns, delta_columns, 1, -1, run.transposed};
-        }
-        if (gathered.rows + run.rows > gathered_rows || gathered.transposed != run.transposed) {
-            flush();
-            if (gathered.transposed != run.transposed) {  // a weight used on both sides: rare, and then not gathered
-                product(run);
-                continue;
+        const bool has_norms = share_has_norms(last);
+        terms_.clear();
+        std::size_t first = left;
+        for (; first > 0; --first) {
+            const Share& share = shares[first - 1];
+            if (!share.delta || !share.x != !last.x || share.transposed != last.transposed ||
+                share_has_norms(share) != has_norms)
+                break;
+            const std::size_t terms = has_norms ? share.time_steps : 1;
+            ProductTerm<T> term = first_term<T>(share, terms);
+            for (std::size_t t = 0; t < terms; ++t) {
+                terms_.push_back(term);
+                term.a += term.rows * term.lda;
+                if (term.b) term.b += term.rows * term.ldb;
             }
         }
-        for (std::size_t r = 0; r < run.rows; ++r) {
-            std::copy_n(run.x + r * run.x_stride, x_columns, gathered_x + (gathered.rows + r) * x_columns);
-            std::copy_n(run.delta + r * run.delta_stride, delta_columns,
-                        gathered_delta + (gathered.rows + r) * delta_columns);
+        double* norms = has_norms ? values_.template allocate<double>(terms_.size()) : nullptr;
+        add_terms<T>(terms_, last.x != nullptr, shape, gradient, norms);
+        for (; has_norms && left > first; --left) {
+            shares[left - 1].norms = norms;
+            norms += shares[left - 1].time_steps;
         }
-        gathered.rows += run.rows;
+        left = first;
     }
-    flush();
-    if (gathered_x) {
-        pool_.release(gathered_x, gathered_rows * gathered.x_stride);
-        pool_.release(gathered_delta, gathered_rows * gathered.delta_stride);
-    }
-    // Without a share the gradient is as it was: zeros, if it is new.
 }
 
 // ---- the whole tape, variables
@@ -769,7 +773,7 @@ template std::vector<Variable<double>> grad(const Variable<double>&, std::vector
     template NodeIndex Tape<T>::last_output(NodeIndex) const noexcept;                                         \
     template void Tape<T>::retain(Node<T>&);                                                                   \
     template void Tape<T>::finish_parameter(Node<T>&);                                                         \
-    template void Tape<T>::add_shares(ParameterUse&, T*, bool);                                                \
+    template void Tape<T>::add_shares(std::span<Share>, const Shape&, T*);                                     \
     template std::vector<Variable<T>> Tape<T>::vjp(std::span<const Variable<T>>, std::span<const Variable<T>>, \
                                                    std::span<const Variable<T>>, NodeIndex);
 EBB_INSTANTIATE(float)

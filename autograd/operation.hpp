@@ -5,7 +5,10 @@
 #include <ebb/autograd/operation_info.hpp>
 #include <ebb/autograd/variable.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -102,19 +105,28 @@ class Backward {
     /// dW += delta' x, and its node, whose turn comes after all of them, does the whole sum as one product.
     struct Share {
         const T* x;      ///< [rows, columns of W], or nullptr for ones: a bias
-        const T* delta;  ///< [rows, delta_stride], of which the first `rows of W` columns count
+        const T* delta;  ///< [rows, delta_stride], of which the first `rows of W` columns count; nullptr: not kept
         std::size_t rows;
         std::size_t x_stride;
         std::size_t delta_stride;
         std::size_t time_steps = 1;  ///< rows = time_steps x batch, time-major
         std::int32_t first_time_step = -1;
         bool transposed = false;  ///< dW += x' delta: W stands on the right, y = x W
+        /// ||delta' x|| of each time step, where the sum has found them on its way; else nullptr.
+        const double* norms = nullptr;
     };
     /// Whether this pass is one row of `vjp_rows`. Then no memory may change hands.
     bool is_row() const noexcept { return rows_ != nullptr; }
     bool is_parameter(std::size_t i) const noexcept { return input(i).parameter != 0; }
     void defer(std::size_t i, const Share& share) const { defer(input_node(i), share); }
     void defer(Node<T>& parameter, const Share& share) const;
+    /// Multiplies the share out now, so that its delta need not stay. Only where `may_add_at_once` says so.
+    void add_at_once(std::size_t i, Share share) const;
+    /// Whether nobody but the `uses` nodes that have input i in common adds to its gradient on this tape: else a time
+    /// step's contribution can be a sum over several, for which their deltas are needed.
+    bool may_add_at_once(std::size_t i, std::size_t uses) const;
+    /// Whether this is the last pass over the node.
+    bool frees_graph() const noexcept;
     /// The gradient of output k stays where it is until the tape is cleared, since a deferred share points into it.
     void keep_dy(std::size_t output = 0) const;
     /// Scratch from the gradient pool.
@@ -187,6 +199,23 @@ struct Intermediate {
     std::size_t stride;  ///< from row to row
 };
 
+/// The intermediates of a node, at most 8: a range that is made for every node of a tape, so it must not allocate.
+template <class T>
+class Intermediates {
+  public:
+    Intermediates() = default;
+    Intermediates(std::initializer_list<Intermediate<T>> all) : size_(all.size()) {
+        std::copy(all.begin(), all.end(), all_.begin());
+    }
+    const Intermediate<T>* begin() const noexcept { return all_.data(); }
+    const Intermediate<T>* end() const noexcept { return all_.data() + size_; }
+    std::size_t size() const noexcept { return size_; }
+
+  private:
+    std::array<Intermediate<T>, 8> all_;
+    std::size_t size_ = 0;
+};
+
 /// How a recorded operation goes back. One constant object per operation and scalar type; what differs from node to
 /// node is in the node and in its saved memory.
 template <class T>
@@ -199,9 +228,7 @@ class Operation {
     virtual void vjp(Vjp<T>& pass) const = 0;
 
     /// The named intermediates of a node: none by default.
-    virtual std::vector<Intermediate<T>> intermediates(const Tape<T>& /*tape*/, const Node<T>& /*node*/) const {
-        return {};
-    }
+    virtual Intermediates<T> intermediates(const Tape<T>& /*tape*/, const Node<T>& /*node*/) const { return {}; }
 
     /// Whether it reads a transposed input as it lies in memory (transposed.hpp); else such an input is copied in
     /// order.

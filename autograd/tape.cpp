@@ -279,6 +279,25 @@ typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::s
 }
 
 template <class T>
+typename Tape<T>::Recorded Tape<T>::record_again(const Recorded& before,
+                                                 std::span<const std::pair<std::size_t, NodeIndex>> changed,
+                                                 const T* value) {
+    Node<T>& node = append(before.node.shape, value);
+    node = before.node;
+    node.value = value;
+    node.gradient = node.retained_gradient = nullptr;
+    node.saved = nullptr;
+    node.output_count = 1;
+    if (before.recorded) {
+        node.first_input = static_cast<std::uint32_t>(inputs_.size());
+        inputs_.resize(inputs_.size() + node.input_count);
+        std::copy_n(inputs_.begin() + before.node.first_input, node.input_count, inputs_.end() - node.input_count);
+        for (const auto& [place, index] : changed) inputs_[node.first_input + place] = index;
+    }
+    return {node, nullptr, static_cast<NodeIndex>(node_count_ - 1), before.recorded};
+}
+
+template <class T>
 NodeIndex Tape<T>::record_transposed(const Operation<T>& operation, const Variable<T>& x, const Shape& shape,
                                      std::size_t axis0, std::size_t axis1) {
     // Two transpositions of one matrix are the matrix again, but the gradient takes the long way: both nodes stay.
@@ -318,6 +337,26 @@ typename Tape<T>::Recorded Tape<T>::record_further_output(const Recorded& first,
 }
 
 template <class T>
+void Tape<T>::multiply(std::size_t rows, std::size_t k, std::size_t n, const T* x, Node<T>& w, Transpose transposed,
+                       bool add, T* y) {
+    const T* const matrix = contiguous(w);
+    constexpr std::size_t most_rows = 256;  // beyond, BLAS's own blocks serve better
+    if (w.parameter && rows > 1 && rows <= most_rows) {
+        ParameterUse& use = parameters_[w.parameter - 1];
+        Layout& layout = use.layouts[transposed == Transpose::yes];
+        if (use.version == use.state->version && ++layout.uses > 1) {
+            if (layout.uses == 2) {
+                layout.memory.resize(PackedMatrix<T>::size(k, n));
+                layout.matrix = PackedMatrix<T>::pack(transposed, k, n, matrix, layout.memory.data());
+            }
+            return layout.matrix.multiply(rows, x, k, add, y, n);
+        }
+    }
+    gemm(Transpose::no, transposed, rows, n, k, T(1), x, k, matrix, transposed == Transpose::yes ? k : n,
+         add ? T(1) : T(0), y, n);
+}
+
+template <class T>
 void Tape<T>::rewind(const Mark& mark) {
     // What was copied out of its transposed order since then lies in memory that goes away: it is transposed again.
     for (; copied_out_.size() > mark.copied_out; copied_out_.pop_back()) copied_out_.back()->value = nullptr;
@@ -332,6 +371,7 @@ void Tape<T>::rewind(const Mark& mark) {
         use.shares.clear();
         use.shares_done = 0;
         use.sink = nullptr;
+        for (Layout& layout : use.layouts) layout.uses = 0;
     }
     values_.rewind(mark.values);
 }

@@ -8,8 +8,11 @@
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/arena.hpp>
 #include <ebb/core/array.hpp>
+#include <ebb/core/packed_matrix.hpp>
+#include <ebb/core/products.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
@@ -144,6 +147,11 @@ class Tape {
     /// The elements of x in order: a transposed array is copied out at the first call.
     const T* contiguous(const Variable<T>& x) { return contiguous(x.node()); }
     const T* contiguous(Node<T>& node);
+    /// One more node of the same operation as `before`, which was recorded on this tape: of the same shape, and with
+    /// the same inputs but those that `changed` names by place. What else `before` has been given is copied: its name,
+    /// say.
+    Recorded record_again(const Recorded& before, std::span<const std::pair<std::size_t, NodeIndex>> changed,
+                          const T* value);
     /// One more output of the operation just recorded, directly after its other outputs.
     Recorded record_further_output(const Recorded& first, const Shape& shape, const T* value = nullptr);
     /// Memory of the tape for intermediates, uninitialised, good until `clear()`.
@@ -171,6 +179,11 @@ class Tape {
         std::copy_n(values, count, memory);
         return memory;
     }
+    /// Y [rows, n] = or += X [rows, k] op(W) for a matrix W on this tape, all dense; op(W) is [k, n]. A parameter that
+    /// is multiplied with again and again, as by a cell in a loop over time, is laid out once for all of these
+    /// products.
+    void multiply(std::size_t rows, std::size_t k, std::size_t n, const T* x, Node<T>& w, Transpose transposed,
+                  bool add, T* y);
     /// Throws TapeError, naming `call`, unless the variable is alive, of this tape and this thread.
     void check(std::string_view call, const Variable<T>& variable) const;
 
@@ -220,6 +233,13 @@ class Tape {
     friend class ScratchTape<T>;
     static constexpr std::size_t chunk_size = 1024;
 
+    /// W or W', laid out for products; at its second use, since of the first nobody knows whether it is the last.
+    struct Layout {
+        std::size_t uses = 0;
+        PackedMatrix<T> matrix;
+        std::vector<T> memory;  // kept over clear()
+    };
+
     struct ParameterUse {
         std::shared_ptr<typename Parameter<T>::State> state;
         NodeIndex node = 0;
@@ -227,6 +247,7 @@ class Tape {
         std::vector<Share> shares;
         std::size_t shares_done = 0;  // of an earlier pass
         T* sink = nullptr;            // where its gradient goes instead of into the parameter
+        std::array<Layout, 2> layouts;
     };
 
     /// Of a result, while anomalies are looked for.
@@ -262,7 +283,7 @@ class Tape {
     void run_backward(NodeIndex root, const T* seed, bool retain_graph);
     void retain(Node<T>& node);
     void finish_parameter(Node<T>& node);
-    void add_shares(ParameterUse& use, T* gradient, bool assign);
+    void add_shares(std::span<Share> shares, const Shape& shape, T* gradient);
 
     TapeAnchor<T>* anchor_;
     Tape* outer_;
@@ -276,6 +297,7 @@ class Tape {
     std::deque<ParameterUse>
         parameters_;  // a deque: its entries keep their place, and their vectors' memory, over clear()
     std::size_t parameter_count_ = 0;
+    std::vector<ProductTerm<T>> terms_;                              // of the weight that is at its turn
     std::vector<std::pair<NodeIndex, std::shared_ptr<void>>> kept_;  // objects of nodes, in their order
     std::unique_ptr<Tape> scratch_;                                  // of checkpoints
     std::vector<Origin> origins_;
@@ -283,6 +305,7 @@ class Tape {
     std::vector<Node<T>*> copied_out_;  // transposed nodes whose elements were copied in order, in that order
     std::uint64_t passes_ = 0;          // backward passes over raw memory, since the tape was made
     bool in_pass_ = false;              // a backward pass is running
+    bool pass_frees_ = false;           // whether the running one is the last over its nodes
     bool any_freed_ = false;            // whether a pass has freed nodes since the last clear()
 };
 

@@ -18,6 +18,9 @@ ebb_require(xsimd libxsimd-dev)
 ebb_require(fmt libfmt-dev VERSION 9)
 ebb_require(nlohmann_json nlohmann-json3-dev VERSION 3.11)
 
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
 # One BLAS, and a known one: two of them in a process fight over threads, and others have other names for the thread count.
 set(BLA_VENDOR OpenBLAS)
 find_package(BLAS QUIET)

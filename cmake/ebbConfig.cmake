@@ -3,6 +3,7 @@
 include(CMakeFindDependencyMacro)
 find_dependency(xtensor)
 find_dependency(fmt)
+find_dependency(Threads)
 
 # The search for a BLAS reads this variable; what the user has chosen for the rest of the project comes back after it.
 set(ebb_user_blas_vendor "${BLA_VENDOR}")

@@ -2,6 +2,7 @@
 #include <ebb/core/blas_kernels.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/instruction_set.hpp>
+#include <ebb/core/threads.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -12,14 +13,6 @@
 namespace ebb {
 
 namespace {
-
-void start_with_one_thread() {
-    static const bool once = [] {
-        openblas_set_num_threads(1);
-        return true;
-    }();
-    static_cast<void>(once);
-}
 
 CBLAS_TRANSPOSE cblas_transpose(Transpose transpose) {
     return transpose == Transpose::yes ? CblasTrans : CblasNoTrans;
@@ -90,29 +83,41 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::size_t m, std::size
     if (largest > static_cast<std::size_t>(std::numeric_limits<blasint>::max()))
         throw ValueError(
             fmt::format("gemm: an extent is {}, expected at most {}", largest, std::numeric_limits<blasint>::max()));
-    start_with_one_thread();
-    if (n == 1)
+    hold_blas_to_one_thread();
+    if (n == 1) {
         gemv<T>(transpose_a, a_transposed ? k : m, a_transposed ? m : k, alpha, a, lda, b, b_transposed ? 1 : ldb, beta,
                 c, ldc);
-    else if (m == 1)
+        return;
+    }
+    if (m == 1) {
         // The transpose of the product: c' = op(B)' a'.
         gemv<T>(b_transposed ? Transpose::no : Transpose::yes, b_transposed ? n : k, b_transposed ? k : n, alpha, b,
                 ldb, a, a_transposed ? lda : 1, beta, c, 1);
-    else
-        cblas_gemm(cblas_transpose(transpose_a), cblas_transpose(transpose_b), static_cast<blasint>(m),
-                   static_cast<blasint>(n), static_cast<blasint>(k), alpha, a, static_cast<blasint>(lda), b,
-                   static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
+        return;
+    }
+    // A large product in blocks of C, whose borders do not depend on the number of threads: neither do the bits.
+    constexpr std::size_t block = 256, large = std::size_t{1} << 21;
+    const bool by_rows = m >= n;
+    const std::size_t extent = by_rows ? m : n;
+    const std::size_t blocks = m * n * k >= large ? std::max<std::size_t>((extent + block / 2) / block, 1) : 1;
+    parallel_for(blocks, [&](std::size_t i) {
+        const std::size_t begin = i * block, size = i + 1 == blocks ? extent - begin : block;
+        const T* const a_block = by_rows ? a + begin * (a_transposed ? 1 : lda) : a;
+        const T* const b_block = by_rows ? b : b + begin * (b_transposed ? ldb : 1);
+        T* const c_block = c + begin * (by_rows ? ldc : 1);
+        cblas_gemm(cblas_transpose(transpose_a), cblas_transpose(transpose_b), static_cast<blasint>(by_rows ? size : m),
+                   static_cast<blasint>(by_rows ? n : size), static_cast<blasint>(k), alpha, a_block,
+                   static_cast<blasint>(lda), b_block, static_cast<blasint>(ldb), beta, c_block,
+                   static_cast<blasint>(ldc));
+    });
 }
 
-void set_num_threads(int count) {
-    if (count < 1) throw ValueError(fmt::format("set_num_threads: count is {}, expected at least 1", count));
-    start_with_one_thread();
-    openblas_set_num_threads(count);
-}
-
-int num_threads() {
-    start_with_one_thread();
-    return openblas_get_num_threads();
+void hold_blas_to_one_thread() {
+    static const bool once = [] {
+        openblas_set_num_threads(1);
+        return true;
+    }();
+    static_cast<void>(once);
 }
 
 template void gemm(Transpose, Transpose, std::size_t, std::size_t, std::size_t, float, const float*, std::size_t,

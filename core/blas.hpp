@@ -17,6 +17,9 @@ enum class Transpose { no, yes };
 /// When k or alpha is 0, C = beta C. A matrix times a vector (n = 1 or m = 1) and an outer product (k = 1) have ways of
 /// their own, which are several times faster than the general one: the last is dL/dW of a batch of one.
 ///
+/// A large product is divided among the threads of threads.hpp; the bits of the result do not depend on how many these
+/// are.
+///
 /// Throws ShapeError when rows overlap (a distance is too small), ValueError when an extent exceeds what BLAS counts
 /// (2^31 - 1).
 template <class T>
@@ -24,11 +27,9 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::size_t m, std::size
           std::type_identity_t<T> alpha, const T* a, std::size_t lda, const T* b, std::size_t ldb,
           std::type_identity_t<T> beta, T* c, std::size_t ldc);
 
-/// How many threads a matrix product may use. At first use Ebb sets 1, whatever the environment says: one thread gives
-/// the same bits in every run, and the matrices of recurrent networks are mostly too small for more. It holds for the
-/// process: OpenBLAS has one pool of threads. Throws ValueError for less than 1.
-void set_num_threads(int count);
-int num_threads();
+/// Whatever the environment says, OpenBLAS computes on the thread that calls it; threads.hpp has the threads. `gemm`
+/// sees to it by itself.
+void hold_blas_to_one_thread();
 
 extern template void gemm(Transpose, Transpose, std::size_t, std::size_t, std::size_t, float, const float*, std::size_t,
                           const float*, std::size_t, float, float*, std::size_t);

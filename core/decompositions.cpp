@@ -53,7 +53,7 @@ Work checked(const char* call, const Array<T>& a, bool square) {
     if (bad != end)
         fail<ValueError>(fmt::format("{}: a is {} and holds {} at flat index {}: expected finite numbers", call,
                                      to_string(shape), *bad, bad - a.data()));
-    static_cast<void>(num_threads());  // sets the one thread that Ebb begins with
+    hold_blas_to_one_thread();
     return {static_cast<blasint>(shape[0]), static_cast<blasint>(shape[1]), std::vector<double>(a.data(), end)};
 }
 

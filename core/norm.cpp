@@ -1,36 +1,39 @@
+#include <ebb/core/instruction_set.hpp>
 #include <ebb/core/norm.hpp>
+#include <ebb/core/norm_kernels.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace ebb {
 namespace {
 
+/// Sum x^2 of the numbers times 2^-exponent.
 template <class T>
-double sum_of_squares(const T* data, std::size_t size, double scale) {
-    double sum = 0;
-    for (std::size_t k = 0; k < size; ++k) {
-        const double x = static_cast<double>(data[k]) * scale;
-        sum += x * x;
-    }
-    return sum;
+double scaled_sum_of_squares(const T* data, std::size_t size, int exponent) {
+    thread_local std::vector<T> scaled;
+    scaled.resize(size);
+    for (std::size_t k = 0; k < size; ++k) scaled[k] = std::scalbn(data[k], -exponent);
+    return kernels<NormKernels<T>>().sum_of_squares(scaled.data(), size);
 }
 
 }  // namespace
 
 template <class T>
 double frobenius_norm(const T* data, std::size_t size) {
-    const double sum = sum_of_squares(data, size, 1);
-    // Below, squares have lost digits to the end of the range; those of floats cannot.
-    constexpr double smallest = std::numeric_limits<double>::min() / std::numeric_limits<double>::epsilon();
+    const double sum = kernels<NormKernels<T>>().sum_of_squares(data, size);
+    // Outside of this, squares have lost digits to the ends of the range.
+    constexpr double smallest =
+        static_cast<double>(std::numeric_limits<T>::min()) / static_cast<double>(std::numeric_limits<T>::epsilon());
     if ((std::isfinite(sum) && sum >= smallest) || std::isnan(sum)) return std::sqrt(sum);
     double largest = 0;
     for (std::size_t k = 0; k < size; ++k) largest = std::max(largest, std::abs(static_cast<double>(data[k])));
     if (largest == 0 || std::isinf(largest)) return largest;
-    // By a power of two, so that scaling rounds nothing; 2^1023 is the largest there is.
-    const int exponent = std::max(std::ilogb(largest), -1023);
-    return std::scalbn(std::sqrt(sum_of_squares(data, size, std::scalbn(1.0, -exponent))), exponent);
+    // By a power of two, so that scaling rounds nothing.
+    const int exponent = std::ilogb(largest);
+    return std::scalbn(std::sqrt(scaled_sum_of_squares(data, size, exponent)), exponent);
 }
 
 template double frobenius_norm(const float*, std::size_t);

@@ -4,9 +4,9 @@
 
 namespace ebb {
 
-/// The Frobenius norm of `size` numbers, sqrt(sum x^2), in double. It is right wherever the norm itself is a double:
-/// the squares alone would be 0 below 1e-162 and infinite above 1e154. NaN where there is one, else infinity where
-/// there is one; 0 of nothing.
+/// The Frobenius norm of `size` numbers, sqrt(sum x^2), to the precision of T. It is right wherever the norm itself is
+/// a double: the squares alone would be 0 below 1e-162 and infinite above 1e154, of floats below 1e-23 and above 1e19.
+/// NaN where there is one, else infinity where there is one; 0 of nothing.
 template <class T>
 double frobenius_norm(const T* data, std::size_t size);
 

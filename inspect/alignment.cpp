@@ -1,4 +1,5 @@
 #include <ebb/core/blas.hpp>
+#include <ebb/core/error.hpp>
 #include <ebb/core/norm.hpp>
 #include <ebb/inspect/alignment.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
@@ -8,11 +9,19 @@
 #include <span>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace ebb::inspect {
 
 template <class T>
 ContributionAlignment contribution_alignment(const Tape<T>& tape, const Parameter<T>& parameter) {
     using Share = typename Tape<T>::Share;
+    for (const Share& share : tape.shares(parameter))
+        if (!share.delta)
+            fail<ValueError>(fmt::format(
+                "contribution_alignment: {} belongs to a long sequence, whose deltas are not kept: expected "
+                "tape.backward(loss, {{.retain_graph = true}})",
+                parameter.name()));
     WeightContributions contributions = weight_contributions(tape, parameter);
     ContributionAlignment result;
     result.parameter = std::move(contributions.parameter);

@@ -23,7 +23,8 @@ struct ContributionAlignment {
 };
 
 /// The alignment in the backward passes since the last `tape.clear()`; costs about as much as the weight's gradient
-/// itself. Throws ValueError as `weight_contributions` does.
+/// itself. Throws ValueError as `weight_contributions` does, and after a pass over a long sequence that has not kept
+/// its deltas: `BackwardOptions{.retain_graph = true}` keeps them.
 template <class T>
 ContributionAlignment contribution_alignment(const Tape<T>& tape, const Parameter<T>& parameter);
 

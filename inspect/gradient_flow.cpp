@@ -1,6 +1,8 @@
 #include <ebb/core/blas.hpp>
 #include <ebb/core/error.hpp>
+#include <ebb/core/instruction_set.hpp>
 #include <ebb/core/norm.hpp>
+#include <ebb/inspect/flow_kernels.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
 #include <ebb/inspect/probe_series.hpp>
 
@@ -106,21 +108,44 @@ double norm_of_sum(std::span<const typename Tape<T>::Share> shares, std::size_t 
     return exponent ? std::scalbn(frobenius_norm(sum.data(), sum.size()), *exponent) : 0;
 }
 
+/// Whether the shares, from the last to the first, go through time without meeting a step again, and each brings its
+/// norms or is of single rows.
+template <class T>
+bool one_share_a_step(std::span<const typename Tape<T>::Share> shares) {
+    for (std::size_t k = shares.size(); k-- > 0;) {
+        const auto& share = shares[k];
+        if (!share.norms && share.rows != share.time_steps) return false;
+        if (k > 0 &&
+            shares[k - 1].first_time_step < share.first_time_step + static_cast<std::int32_t>(share.time_steps))
+            return false;
+    }
+    return true;
+}
+
+/// ||x' delta|| for each time step of a share. Of single rows that is ||x|| ||delta||.
+template <class T>
+void add_norms(const typename Tape<T>::Share& share, std::size_t rows, std::size_t columns,
+               WeightContributions& contributions) {
+    const std::size_t x_size = share.transposed ? rows : columns,
+                      delta_size = share.x && !share.transposed ? rows : columns;
+    for (std::size_t t = 0; t < share.time_steps; ++t) {
+        contributions.time_step.push_back(share.first_time_step + static_cast<std::int32_t>(t));
+        if (share.norms) {
+            contributions.norm.push_back(share.norms[t]);
+            continue;
+        }
+        const double delta = frobenius_norm(share.delta + t * share.delta_stride, delta_size);
+        contributions.norm.push_back(share.x ? delta * frobenius_norm(share.x + t * share.x_stride, x_size) : delta);
+    }
+}
+
 template <class T>
 void add_gate(GateFlow& flow, const Intermediate<T>& step) {
-    double sum = 0;
-    std::size_t closed = 0, open = 0;
-    for (std::size_t r = 0; r < step.rows; ++r)
-        for (std::size_t j = 0; j < step.columns; ++j) {
-            const double v = static_cast<double>(step.data[r * step.stride + j]);
-            sum += v;
-            closed += v < 0.1;
-            open += v > 0.9;
-        }
-    const double count = static_cast<double>(std::max<std::size_t>(step.rows * step.columns, 1));
-    flow.mean.push_back(sum / count);
-    flow.closed.push_back(static_cast<double>(closed) / count);
-    flow.open.push_back(static_cast<double>(open) / count);
+    const GateSums sums = kernels<FlowKernels<T>>().gate(step.data, step.rows, step.columns, step.stride);
+    const double share = 1 / static_cast<double>(std::max<std::size_t>(step.rows * step.columns, 1));
+    flow.mean.push_back(sums.sum * share);
+    flow.closed.push_back(static_cast<double>(sums.closed) * share);
+    flow.open.push_back(static_cast<double>(sums.open) * share);
 }
 
 /// Turns the lists of a run that went backwards in time.
@@ -167,8 +192,7 @@ GradientFlow<T> gradient_flow(const Tape<T>& tape) {
             const std::size_t size = node.shape.size();
             state.grad_norm.push_back(node.retained_gradient ? frobenius_norm(node.retained_gradient, size) : 0);
             state.value_norm.push_back(frobenius_norm(node.value, size));
-            std::size_t saturated = 0;
-            for (std::size_t k = 0; k < size; ++k) saturated += std::abs(node.value[k]) > T(0.9);
+            const std::size_t saturated = kernels<FlowKernels<T>>().count_above(node.value, size, T(0.9));
             state.saturation.push_back(static_cast<double>(saturated) /
                                        static_cast<double>(std::max<std::size_t>(size, 1)));
         }
@@ -194,6 +218,19 @@ WeightContributions weight_contributions(const Tape<T>& tape, const Parameter<T>
             fmt::format("weight_contributions: {} has none on this tape: expected it to be used in a matrix product, "
                         "and a backward pass",
                         parameter.name()));
+    const std::size_t columns = parameter.shape().back();
+    const std::size_t rows = parameter.size() / std::max<std::size_t>(columns, 1);
+    WeightContributions result;
+    result.parameter = parameter.name();
+    if (one_share_a_step<T>(shares)) {
+        for (std::size_t k = shares.size(); k-- > 0;) add_norms<T>(shares[k], rows, columns, result);
+        return result;
+    }
+    if (std::any_of(shares.begin(), shares.end(), [](const Share& share) { return !share.delta; }))
+        fail<ValueError>(fmt::format(
+            "weight_contributions: {} was used again after a pass over a long sequence, whose deltas are not "
+            "kept: expected tape.backward(loss, {{.retain_graph = true}}) there",
+            parameter.name()));
     // One entry a step, since a share may cover many steps.
     std::map<std::int32_t, std::vector<Share>> by_step;
     for (const Share& share : shares)
@@ -204,10 +241,6 @@ WeightContributions weight_contributions(const Tape<T>& tape, const Parameter<T>
             if (step.x) step.x += t * step.rows * share.x_stride;
             by_step[share.first_time_step + static_cast<std::int32_t>(t)].push_back(step);
         }
-    const std::size_t columns = parameter.shape().back();
-    const std::size_t rows = parameter.size() / std::max<std::size_t>(columns, 1);
-    WeightContributions result;
-    result.parameter = parameter.name();
     std::vector<T> sum;
     for (const auto& [time_step, step_shares] : by_step) {
         result.time_step.push_back(time_step);

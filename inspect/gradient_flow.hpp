@@ -67,7 +67,8 @@ struct WeightContributions {
 /// The contributions in the backward passes since the last `tape.clear()`. Where a layer has run more than once, a time
 /// step's term is the sum over the runs, as over the sequences of a batch. Uses of the weight outside of matrix
 /// products with it (an elementwise product, say) belong to no time step and are not in the list. Throws ValueError
-/// where the parameter was not used on the tape, or no backward pass has run.
+/// where the parameter was not used on the tape, or no backward pass has run; and where a step's term is a sum over
+/// several passes of which one has gone over a long sequence without keeping its deltas (BackwardOptions).
 template <class T>
 WeightContributions weight_contributions(const Tape<T>& tape, const Parameter<T>& parameter);
 

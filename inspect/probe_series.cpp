@@ -2,7 +2,6 @@
 #include <ebb/inspect/probe_series.hpp>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -61,7 +60,7 @@ class StateEntries {
     /// The place of the series that a probe belongs to. The probes must come in the order of the tape.
     std::size_t of(NodeIndex index, std::string_view module, std::string_view name) {
         const StepOwner owner = tape_.node(index).step_owner;
-        std::vector<std::size_t>& runs = runs_[{owner, name}];
+        std::vector<std::size_t>& runs = runs_of(owner, name);
         const std::optional<std::size_t> place = find(runs, index);
         if (place) return *place;
         runs.push_back(add_entry(all_, joined(module, name)));
@@ -71,6 +70,14 @@ class StateEntries {
     }
 
   private:
+    std::vector<std::size_t>& runs_of(StepOwner owner, std::string_view name) {
+        // The states take turns, h, c, h, c: the search goes on where it has stopped.
+        for (std::size_t k = 0; k < runs_.size(); ++k) {
+            next_ = next_ + 1 < runs_.size() ? next_ + 1 : 0;
+            if (runs_[next_].owner == owner && runs_[next_].name == name) return runs_[next_].places;
+        }
+        return runs_.emplace_back(Runs{owner, name, {}}).places;
+    }
     std::optional<std::size_t> find(const std::vector<std::size_t>& runs, NodeIndex index) const {
         const std::int32_t t = tape_.node(index).time_step;
         // Forwards, or backwards as half of a bidirectional layer goes.
@@ -89,7 +96,13 @@ class StateEntries {
 
     const Tape<T>& tape_;
     std::vector<ProbeSeries>& all_;
-    std::map<std::pair<StepOwner, std::string_view>, std::vector<std::size_t>> runs_;
+    struct Runs {
+        StepOwner owner;
+        std::string_view name;
+        std::vector<std::size_t> places;
+    };
+    std::vector<Runs> runs_;
+    std::size_t next_ = 0;
 };
 
 template <class Series>
@@ -123,12 +136,15 @@ template <class T>
 AllSeries<T> all_series(const Tape<T>& tape) {
     AllSeries<T> all;
     StateEntries<T> states(tape, all.states);
-    std::map<std::pair<std::size_t, std::string_view>, std::size_t> gates;  // by the place of their state, and name
+    std::vector<std::vector<std::pair<std::string_view, std::size_t>>> gates;  // of each state: names and places
     const auto add_gate = [&](std::size_t state, std::string_view module, std::int32_t time_step,
                               const Intermediate<T>& gate) {
-        const auto [place, added] = gates.try_emplace({state, gate.name}, 0);
-        if (added) place->second = add_entry(all.gates, joined(module, gate.name));
-        GateSeries<T>& series = all.gates[place->second];
+        gates.resize(std::max(gates.size(), state + 1));
+        auto known = std::find_if(gates[state].begin(), gates[state].end(),
+                                  [&](const auto& entry) { return entry.first == gate.name; });
+        if (known == gates[state].end())
+            known = gates[state].insert(known, {gate.name, add_entry(all.gates, joined(module, gate.name))});
+        GateSeries<T>& series = all.gates[known->second];
         series.time_step.push_back(time_step);
         series.step.push_back(gate);
     };

@@ -3,6 +3,8 @@
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/blas.hpp>
 #include <ebb/core/instruction_set.hpp>
+#include <ebb/core/packed_matrix.hpp>
+#include <ebb/core/threads.hpp>
 #include <ebb/layers/catalogue.hpp>
 #include <ebb/layers/recurrent_elementary.hpp>
 #include <ebb/layers/recurrent_formulas.hpp>
@@ -53,7 +55,6 @@ struct Sequence {
     T* c;                  // [T, B, H]
     T* gates;       // [T, B, G H]: pre-activations, then activations; of an RNN, which has but h_t, the same as h
     T* h_n;         // [T, B, H], GRU
-    const T* w_hh;  // [G H, H]
     const T* bias;  // [G H]
     const T* hidden_bias;  // [3 H], GRU
 
@@ -78,6 +79,51 @@ struct Rows {
     std::size_t begin, end;
     std::size_t count() const { return end - begin; }
 };
+
+/// The recurrent weight, as it is multiplied with at every step.
+template <class T>
+class RecurrentProduct {
+  public:
+    /// y [rows, n] = x [rows, k] op(w), or += . Laid out in `memory`, if given, which pays over many steps and rows;
+    /// else the tape sees to it.
+    RecurrentProduct(Tape<T>& tape, Node<T>& w, Transpose transposed, std::size_t k, std::size_t n, T* memory)
+        : tape_(tape), w_(w), transposed_(transposed), k_(k), n_(n), is_packed_(memory != nullptr) {
+        if (memory) packed_ = PackedMatrix<T>::pack(transposed, k, n, tape.contiguous(w), memory);
+    }
+    void operator()(std::size_t rows, const T* x, bool add, T* y) const {
+        if (is_packed_)
+            packed_.multiply(rows, x, k_, add, y, n_);
+        else
+            tape_.multiply(rows, k_, n_, x, w_, transposed_, add, y);
+    }
+    /// Then threads may multiply at the same time.
+    bool is_packed() const { return is_packed_; }
+    static bool pays(std::size_t steps, std::size_t rows) { return steps > 1 && rows > 1; }
+
+  private:
+    Tape<T>& tape_;
+    Node<T>& w_;
+    Transpose transposed_;
+    std::size_t k_, n_;
+    bool is_packed_;
+    PackedMatrix<T> packed_;
+};
+
+/// Calls f(rows) for parts of the batch, one for each thread, where that is worth the while. A part takes its way
+/// through all steps alone: threads meet once at its end, not at every step.
+template <class T, class Function>
+void for_parts_of_batch(const Sequence<T>& s, CellKind kind, std::size_t steps, const RecurrentProduct<T>& product,
+                        Function f) {
+    constexpr std::size_t smallest = 8, worthwhile = std::size_t{1} << 22;
+    const std::size_t multiplications = steps * s.batch * gate_count(kind) * s.hidden * s.hidden;
+    std::size_t parts = 1;
+    if (product.is_packed() && multiplications >= worthwhile)
+        parts = std::clamp(s.batch / smallest, std::size_t{1}, static_cast<std::size_t>(get_num_threads()));
+    const auto begin = [&](std::size_t part) {
+        return part == parts ? s.batch : s.batch * part / parts / smallest * smallest;
+    };
+    parallel_for(parts, [&](std::size_t part) { f(Rows{begin(part), begin(part + 1)}); });
+}
 
 template <class T>
 RecurrentBlock<T> block_of(const Sequence<T>& s, CellKind kind, std::size_t t, Rows rows) {
@@ -154,7 +200,7 @@ class RecurrentOperation final : public Operation<T> {
         return info;
     }
 
-    std::vector<Intermediate<T>> intermediates(const Tape<T>&, const Node<T>& node) const override {
+    Intermediates<T> intermediates(const Tape<T>&, const Node<T>& node) const override {
         const Step<T>& step = *static_cast<const Step<T>*>(node.saved);
         const Sequence<T>& s = *step.sequence;
         const T* const gates = s.gates + step.t * s.batch * G * s.hidden;
@@ -239,41 +285,49 @@ class RecurrentOperation final : public Operation<T> {
         s.pass = pass.number();
         s.done_from = 0;
 
-        const std::size_t gates = s.batch * G * s.hidden;
-        T* const delta = pass.acquire((last + 1) * gates);
-        T* const hidden_delta = is_gru ? pass.acquire((last + 1) * gates) : delta;
         T* zeros = nullptr;
         T* scratch = nullptr;
         if (!pass.dy(0)) {
             zeros = pass.acquire(s.states());
             std::fill_n(zeros, s.states(), T(0));
         }
-        const Rows all{0, s.batch};
-        if (pass.tape().has_hooks(s.first_node, s.node_of(last + 1))) {
+        const bool has_hooks = pass.tape().has_hooks(s.first_node, s.node_of(last + 1));
+        std::vector<Way>& ways = this->ways(last + 1);
+        for (std::size_t t = last + 1; t-- > 0 && !has_hooks;) ways[t] = way_at(pass, s, t, zeros, scratch);
+
+        const std::size_t gate_row = G * s.hidden, gates = s.batch * gate_row;
+        const Backward<T> first(pass.tape(), s.first_node, pass.tape().node(s.first_node));
+        const std::size_t chunk = has_hooks ? last + 1 : steps_at_once(first, s, last);
+        const bool all_at_once = chunk > last;
+        T* const delta = pass.acquire(chunk * gates);
+        T* const hidden_delta = is_gru ? pass.acquire(chunk * gates) : delta;
+        const std::size_t packed_size =
+            RecurrentProduct<T>::pays(last + 1, s.batch) ? PackedMatrix<T>::size(gate_row, s.hidden) : 0;
+        T* const packed = packed_size > 0 ? pass.acquire(packed_size) : nullptr;
+        Node<T>& w_hh = pass.tape().node(pass.tape().input(first.node(), input_weight_hh));
+        const RecurrentProduct<T> product(pass.tape(), w_hh, Transpose::no, gate_row, s.hidden, packed);
+        for (std::size_t t = last + 1; t-- > 0 && has_hooks;) {
             // Step by step: what flows into a step is known only after the hooks of the one behind it.
-            for (std::size_t t = last + 1; t-- > 0;) {
-                const Way way = way_at(pass, s, t, zeros, scratch);  // a hook may go through another sequence
-                call_hooks(pass, s, t, way);
-                run_backward(s, t, t + 1, &way, delta, hidden_delta, all);
-            }
-        } else {
-            std::vector<Way>& ways = this->ways(last + 1);
-            for (std::size_t t = last + 1; t-- > 0;) ways[t] = way_at(pass, s, t, zeros, scratch);
-            run_backward(s, 0, last + 1, ways.data(), delta, hidden_delta, all);
+            const Way way = way_at(pass, s, t, zeros, scratch);  // a hook may go through another sequence
+            call_hooks(pass, s, t, way);
+            run_backward(s, {t, t + 1}, &way, product, delta + t * gates, hidden_delta + t * gates, {0, s.batch});
         }
+        for (std::size_t end = last + 1, begin = 0; end > 0; end = begin) {
+            begin = end > chunk ? end - chunk : 0;
+            if (!has_hooks)
+                for_parts_of_batch(s, kind, end - begin, product, [&](Rows rows) {
+                    run_backward(s, {begin, end}, &ways[begin], product, delta, hidden_delta, rows);
+                });
+            weights(first, s, {begin, end}, delta, hidden_delta, all_at_once);
+            input(first, s, {begin, end}, delta);
+        }
+        if (!all_at_once) {
+            pass.release(delta, chunk * gates);
+            if (is_gru) pass.release(hidden_delta, chunk * gates);
+        }
+        if (packed) pass.release(packed, packed_size);
         if (scratch) pass.release(scratch, s.states());
         if (zeros) pass.release(zeros, s.states());
-
-        const Backward<T> first(pass.tape(), s.first_node, pass.tape().node(s.first_node));
-        weights(first, s, last, delta, hidden_delta);
-        // dx = delta W_ih: of all steps in one product.
-        if (first.wants(input_x)) {
-            const GradientTarget<T> target = first.target(input_x);
-            const std::size_t I = s.input_size, rows = (last + 1) * s.batch;
-            gemm(Transpose::no, Transpose::no, rows, I, G * s.hidden, T(1), delta, G * s.hidden,
-                 first.input(input_weight_ih).value, I, target.assign ? T(0) : T(1), target.data, I);
-            if (target.assign) std::fill(target.data + rows * I, target.data + s.steps * s.batch * I, T(0));
-        }
     }
 
     /// The kernel for each of the K rows; the products over all of them at once, K B rows each.
@@ -421,15 +475,31 @@ class RecurrentOperation final : public Operation<T> {
         pass.release(whole, s.states());
     }
 
-    /// delta_t, and what flows to the states, for the steps from `begin` to `end`, whose ways these are, and some rows
-    /// of the batch.
-    static void run_backward(const Sequence<T>& s, std::size_t begin, std::size_t end, const Way* ways, T* delta,
-                             T* hidden_delta, Rows rows) {
+    struct Steps {
+        std::size_t begin, end;
+    };
+
+    /// How many steps the deltas are kept of. All of them, as a rule: then the weights wait, and whoever asks later
+    /// what a step has contributed finds its delta. Of a long sequence, whose deltas would take half of all memory,
+    /// those of a few steps, which stay in the cache: their products are added to the gradients as they come.
+    static std::size_t steps_at_once(const Backward<T>& first, const Sequence<T>& s, std::size_t last) {
+        constexpr std::size_t large = std::size_t{4} << 20, rows = 256, fewest_rows = 8;
+        const std::size_t delta_bytes = (last + 1) * s.batch * G * s.hidden * sizeof(T);
+        if (delta_bytes <= large || s.batch < fewest_rows || !first.frees_graph()) return last + 1;
+        for (const std::size_t i : {std::size_t{input_weight_ih}, std::size_t{input_weight_hh}})
+            if (first.wants(i) && !first.may_add_at_once(i, s.steps)) return last + 1;
+        return std::min(std::max<std::size_t>(rows / s.batch, 1), last + 1);
+    }
+
+    /// delta_t, and what flows to the states, for some rows of the batch. The first way and the first
+    /// delta are the first step's.
+    static void run_backward(const Sequence<T>& s, Steps steps, const Way* ways, const RecurrentProduct<T>& product,
+                             T* delta, T* hidden_delta, Rows rows) {
         const std::size_t gate_row = G * s.hidden, first_state = rows.begin * s.hidden;
         const RecurrentKernel<T> kernel = backward_kernel<T>(kind);
-        for (std::size_t t = end; t-- > begin;) {
-            const Way& way = ways[t - begin];
-            const std::size_t first_gate = (t * s.batch + rows.begin) * gate_row;
+        for (std::size_t t = steps.end; t-- > steps.begin;) {
+            const Way& way = ways[t - steps.begin];
+            const std::size_t first_gate = ((t - steps.begin) * s.batch + rows.begin) * gate_row;
             RecurrentBlock<T> block = block_of(s, kind, t, rows);
             block.delta = delta + first_gate;
             block.hidden_delta = hidden_delta + first_gate;
@@ -442,26 +512,24 @@ class RecurrentOperation final : public Operation<T> {
             kernel(block);
             // dh_{t-1} += delta_t W_hh
             if (way.dh_before.data)
-                gemm(Transpose::no, Transpose::no, rows.count(), s.hidden, gate_row, T(1), block.hidden_delta, gate_row,
-                     s.w_hh, s.hidden, way.dh_before.assign ? T(0) : T(1), way.dh_before.data + first_state, s.hidden);
+                product(rows.count(), block.hidden_delta, !way.dh_before.assign, way.dh_before.data + first_state);
         }
     }
 
-    /// The weights wait: dW_ih += delta_t' x_t, dW_hh += delta_t' h_{t-1}.
-    static void weights(const Backward<T>& first, const Sequence<T>& s, std::size_t last, const T* delta,
-                        const T* hidden_delta) {
+    /// dW_ih += delta_t' x_t, dW_hh += delta_t' h_{t-1}, of the weights that wait when their turn comes.
+    static void weights(const Backward<T>& first, const Sequence<T>& s, Steps steps, const T* delta,
+                        const T* hidden_delta, bool wait) {
         const std::size_t B = s.batch, gate_row = G * s.hidden;
-        // The steps from `begin` to `end`; x is the first one's.
-        const auto add = [&](std::size_t i, const T* x, std::size_t columns, const T* d, std::size_t begin,
-                             std::size_t end) {
-            if (!first.wants(i) || begin == end) return;
-            const std::size_t rows = (end - begin) * B;
-            d += begin * B * gate_row;
+        // x is the one of the first of these steps.
+        const auto add = [&](std::size_t i, const T* x, std::size_t columns, const T* d, Steps of) {
+            if (!first.wants(i) || of.begin >= of.end) return;
+            const std::size_t rows = (of.end - of.begin) * B;
+            d += (of.begin - steps.begin) * B * gate_row;
             if (first.is_parameter(i)) {
                 typename Backward<T>::Share share{x, d, rows, columns, gate_row};
-                share.time_steps = end - begin;
-                share.first_time_step = first.node().time_step + static_cast<std::int32_t>(begin);
-                first.defer(i, share);
+                share.time_steps = of.end - of.begin;
+                share.first_time_step = first.node().time_step + static_cast<std::int32_t>(of.begin);
+                wait ? first.defer(i, share) : first.add_at_once(i, share);
                 return;
             }
             const GradientTarget<T> target = first.target(i);
@@ -474,13 +542,28 @@ class RecurrentOperation final : public Operation<T> {
             for (std::size_t r = 0; r < rows; ++r)
                 for (std::size_t j = 0; j < gate_row; ++j) target.data[j] += d[r * gate_row + j];
         };
-        add(input_weight_ih, s.x, s.input_size, delta, 0, last + 1);
-        add(input_weight_hh, s.h, s.hidden, hidden_delta, 1, last + 1);
-        if (!s.zero_state) add(input_weight_hh, s.h0, s.hidden, hidden_delta, 0, 1);
+        add(input_weight_ih, s.x + steps.begin * B * s.input_size, s.input_size, delta, steps);
+        const Steps later{std::max<std::size_t>(steps.begin, 1), steps.end};
+        add(input_weight_hh, s.h + (later.begin - 1) * s.states(), s.hidden, hidden_delta, later);
+        if (steps.begin == 0 && !s.zero_state) add(input_weight_hh, s.h0, s.hidden, hidden_delta, {0, 1});
         if (s.has_bias) {
             constexpr std::size_t bias = first_optional_input + (is_lstm ? 1 : 0);
-            add(bias, nullptr, 0, delta, 0, last + 1);
-            add(bias + 1, nullptr, 0, hidden_delta, 0, last + 1);
+            add(bias, nullptr, 0, delta, steps);
+            add(bias + 1, nullptr, 0, hidden_delta, steps);
+        }
+    }
+
+    /// dx_t = delta_t W_ih, of all these steps in one product.
+    static void input(const Backward<T>& first, const Sequence<T>& s, Steps steps, const T* delta) {
+        if (!first.wants(input_x)) return;
+        const std::size_t I = s.input_size, row = s.batch * I, rows = (steps.end - steps.begin) * s.batch;
+        const GradientTarget<T> target = first.target(input_x);
+        Tape<T>& tape = first.tape();
+        tape.multiply(rows, G * s.hidden, I, delta, tape.node(tape.input(first.node(), input_weight_ih)), Transpose::no,
+                      !target.assign, target.data + steps.begin * row);
+        if (target.assign) {
+            std::fill(target.data, target.data + steps.begin * row, T(0));
+            std::fill(target.data + steps.end * row, target.data + s.steps * row, T(0));
         }
     }
 };
@@ -527,33 +610,29 @@ std::vector<Variable<T>>& step_inputs() {
 
 /// The steps of some rows of the batch, one after another, from the input projections in s.gates.
 template <class T>
-void run_forward(const Sequence<T>& s, CellKind kind, const T* w_hh, Transpose transposed, T* products, Rows rows) {
-    const std::size_t B = rows.count(), H = s.hidden, gate_row = gate_count(kind) * H;
+void run_forward(const Sequence<T>& s, CellKind kind, const RecurrentProduct<T>& product, T* products, Rows rows) {
+    const std::size_t gate_row = gate_count(kind) * s.hidden;
     const RecurrentKernel<T> kernel = forward_kernel<T>(kind);
     for (std::size_t t = 0; t < s.steps; ++t) {
         RecurrentBlock<T> block = block_of(s, kind, t, rows);
         T* const y = products ? products + rows.begin * gate_row : block.gates;
         block.products = y;
         if (t > 0 || !s.zero_state)
-            gemm(Transpose::no, transposed, B, gate_row, H, T(1), block.h_before, H, w_hh,
-                 transposed == Transpose::yes ? H : gate_row, products ? T(0) : T(1), y, gate_row);
+            product(rows.count(), block.h_before, !products, y);
         else if (products)
-            std::fill_n(y, B * gate_row, T(0));
+            std::fill_n(y, rows.count() * gate_row, T(0));
         kernel(block);
     }
 }
 
 template <class T>
-void run_forward(Tape<T>& tape, const Sequence<T>& s, CellKind kind) {
+void run_forward(Tape<T>& tape, const Sequence<T>& s, CellKind kind, Node<T>& w_hh) {
     const std::size_t H = s.hidden, gate_row = gate_count(kind) * H;
     T* const products = kind == CellKind::gru ? tape.allocate(s.batch * gate_row) : nullptr;
-    const Rows all{0, s.batch};
-    if (s.steps == 1 || s.batch == 1) return run_forward(s, kind, s.w_hh, Transpose::yes, products, all);
-    // Over many steps a product with a transposed copy is faster than one that transposes each time.
-    T* const copy = tape.allocate(gate_row * H);
-    for (std::size_t i = 0; i < gate_row; ++i)
-        for (std::size_t j = 0; j < H; ++j) copy[j * gate_row + i] = s.w_hh[i * H + j];
-    run_forward(s, kind, copy, Transpose::no, products, all);
+    T* const packed =
+        RecurrentProduct<T>::pays(s.steps, s.batch) ? tape.allocate(PackedMatrix<T>::size(H, gate_row)) : nullptr;
+    const RecurrentProduct<T> product(tape, w_hh, Transpose::yes, H, gate_row, packed);
+    for_parts_of_batch(s, kind, s.steps, product, [&](Rows rows) { run_forward(s, kind, product, products, rows); });
 }
 
 /// A node for every step: h_t, and c_t of an LSTM.
@@ -568,21 +647,23 @@ RecurrentResult<T> record_steps(Sequence<T>& s, CellKind kind, std::initializer_
     if (is_lstm) inputs.push_back(c);
     if (s.has_bias) inputs.insert(inputs.end(), {weights.bias_ih, weights.bias_hh});
 
-    Sequence<T>* shared = nullptr;
+    const auto first = tape.record(operation_of<T>(kind), inputs, shape, s.h);
+    s.first_node = first.index;
+    label(first.node, labels.h, labels, 0);
+    Sequence<T>* const shared = first.recorded ? &tape.save(first.node, s) : nullptr;
     RecurrentResult<T> result;
     for (std::size_t t = 0; t < s.steps; ++t) {
-        const auto step = tape.record(operation_of<T>(kind), inputs, shape, s.h + t * s.states());
-        if (t == 0) s.first_node = step.index;
-        if (step.recorded) {
-            if (!shared) shared = &tape.save(step.node, s);
-            tape.save(step.node, Step<T>{shared, t});
-        }
-        label(step.node, labels.h, labels, t);
-        result.h = inputs[input_h] = tape.at(step.index);
+        // The first step's inputs with other states.
+        const std::pair<std::size_t, NodeIndex> states[] = {{input_h, result.h.index()},
+                                                            {first_optional_input, result.c.index()}};
+        const auto step = t == 0 ? first : tape.record_again(first, std::span(states, s.outputs), s.h + t * s.states());
+        set_step(step.node, labels, t);
+        if (step.recorded) tape.save(step.node, Step<T>{shared, t});
+        result.h = tape.at(step.index);
         if (is_lstm) {
             const auto further = tape.record_further_output(step, shape, s.c + t * s.states());
             label(further.node, labels.c, labels, t);
-            result.c = inputs[first_optional_input] = tape.at(further.index);
+            result.c = tape.at(further.index);
         }
     }
     if (s.whole) {
@@ -621,7 +702,6 @@ RecurrentResult<T> fused(CellKind kind, const Variable<T>& x, bool whole, const 
     s.c = is_lstm ? tape.allocate(steps * B * H) : nullptr;
     s.gates = G > 1 ? tape.allocate(steps * B * G * H) : s.h;
     s.h_n = is_gru ? tape.allocate(steps * B * H) : nullptr;
-    s.w_hh = tape.contiguous(weights.weight_hh);
 
     // The biases: of a tanh and an LSTM cell their sum is all that matters, of a GRU cell they go apart.
     T* const bias = tape.allocate(G * H);
@@ -639,9 +719,8 @@ RecurrentResult<T> fused(CellKind kind, const Variable<T>& x, bool whole, const 
     }
 
     // All input projections at once, into the memory of the gates.
-    gemm(Transpose::no, Transpose::yes, steps * B, G * H, I, T(1), s.x, I, tape.contiguous(weights.weight_ih), I, T(0),
-         s.gates, G * H);
-    run_forward(tape, s, kind);
+    tape.multiply(steps * B, I, G * H, s.x, weights.weight_ih.node(), Transpose::yes, false, s.gates);
+    run_forward(tape, s, kind, weights.weight_hh.node());
     return record_steps(s, kind, {x, weights.weight_ih, weights.weight_hh, h}, c, weights, labels);
 }
 

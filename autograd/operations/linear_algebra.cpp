@@ -45,6 +45,13 @@ Operand2<T> as_it_lies(Tape<T>& tape, Node<T>& node) {
     return {tape.contiguous(node), Transpose::no, node.shape.back()};
 }
 
+/// The node whose memory `as_it_lies` has found.
+template <class T>
+Node<T>& matrix_of(Tape<T>& tape, Node<T>& node) {
+    const bool lies_transposed = as_it_lies(tape, node).transposed == Transpose::yes;
+    return lies_transposed ? tape.node(static_cast<const Transposed*>(node.saved)->source) : node;
+}
+
 /// Whether the batch of a is but more rows of one product.
 template <class T>
 bool is_flat(const Shape& a, const Operand2<T>& left, const Shape& b) {
@@ -133,7 +140,7 @@ class Matmul final : public Operation<T> {
             };
             if (flat) {
                 const GradientTarget<T> target = pass.target(0);
-                product(target.data, dy, right.data, target.assign ? T(0) : T(1));
+                tape.multiply(m, n, k, dy, matrix_of(tape, b), flipped(right.transposed), !target.assign, target.data);
             } else {
                 T* const da = pass.target_zeroed(0);
                 Batch(shape, a.shape, b.shape).for_each([&](std::size_t ia, std::size_t ib, std::size_t iy) {
@@ -206,7 +213,10 @@ Variable<T> matmul_of_matrices(const Variable<T>& a, const Variable<T>& b) {
     const auto product = [&](std::size_t rows, const T* x, const T* w, T* y) {
         gemm(left.transposed, right.transposed, rows, n, k, T(1), x, left.stride, w, right.stride, T(0), y, n);
     };
-    if (is_flat(as, left, bs))
+    if (is_flat(as, left, bs) && left.transposed == Transpose::no)
+        tape.multiply(rows_of(shape), k, n, left.data, matrix_of(tape, b.node()), right.transposed, false,
+                      recorded.value);
+    else if (is_flat(as, left, bs))
         product(rows_of(shape), left.data, right.data, recorded.value);
     else
         Batch(shape, as, bs).for_each([&](std::size_t ia, std::size_t ib, std::size_t iy) {
@@ -245,8 +255,9 @@ class LinearOperation final : public Operation<T> {
         const std::size_t rows = rows_of(shape);
         if (pass.wants(0)) {
             const GradientTarget<T> target = pass.target(0);
-            gemm(Transpose::no, Transpose::no, rows, k, n, T(1), dy, n, w.value, k, target.assign ? T(0) : T(1),
-                 target.data, k);
+            Tape<T>& tape = pass.tape();
+            tape.multiply(rows, n, k, dy, tape.node(tape.input(pass.node(), 1)), Transpose::no, !target.assign,
+                          target.data);
         }
         typename Backward<T>::Share share{x.value, dy, rows, k, n};
         set_time<T>(share, pass.node());
@@ -335,8 +346,7 @@ Variable<T> linear(const Variable<T>& x, Operand<T> weight, Operand<T> bias) {
         const T* const b = bias.node().value;
         for (std::size_t r = 0; r < rows; ++r) std::copy_n(b, n, y + r * n);
     }
-    gemm(Transpose::no, Transpose::yes, rows, n, k, T(1), x.node().value, k, weight.node().value, k,
-         bias.defined() ? T(1) : T(0), y, n);
+    tape.multiply(rows, k, n, x.node().value, weight.node(), Transpose::yes, bias.defined(), y);
     return tape.at(recorded.index);
 }
 

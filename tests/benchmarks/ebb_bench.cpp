@@ -1,24 +1,38 @@
 /// One training step of a recurrent layer without the optimiser: forward and backward, T steps, loss = mean((h - y)^2)
-/// over all hidden states, the gradients of all weights and both biases, in float.
+/// over all hidden states, the gradients of all weights and both biases, in float. Beside it, at the same numbers, the
+/// same work written by hand (peers/hand_written_bptt.hpp) and, where libtorch was found at build time, PyTorch's.
 ///
 /// A row: ebb,MODE,cell,T,B,I,H,threads,fwd_ms,step_ms (medians of wall time); `#cpu,` rows: medians of process CPU
-/// time, the robust figure for one thread on a busy machine; `#memory,` rows: the tape's bytes in a step.
+/// time, the robust figure for one thread on a busy machine; `#memory,` rows: the bytes of a step in MB.
 
-#include <ebb/core/blas.hpp>
+#include <ebb/core/file.hpp>
+#include <ebb/core/threads.hpp>
 #include <ebb/ebb.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <sstream>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "peers/hand_written_bptt.hpp"
 #include <CLI/CLI.hpp>
+#include <cblas.h>
 #include <fmt/format.h>
+#include <malloc.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace {
 
@@ -86,28 +100,34 @@ std::vector<Medians> measure(const std::vector<std::function<void()>>& ways, dou
     return medians;
 }
 
+/// The parameters of one layer or cell.
+struct Parameters {
+    Parameter<float> w_ih, w_hh, b_ih, b_hh;
+
+    template <class Module>
+    explicit Parameters(const Module& m) : w_ih(m.weight_ih), w_hh(m.weight_hh), b_ih(m.bias_ih), b_hh(m.bias_hh) {}
+    std::array<Parameter<float>, 4> all() const { return {w_ih, w_hh, b_ih, b_hh}; }
+};
+
 /// A student's own cell, from the operations of the textbook.
-Variable<float> student_step(const RecurrentBase<float>& cell, const Variable<float>& x, Variable<float>& h,
+Variable<float> student_step(const std::string& cell, const Parameters& p, const Variable<float>& x, Variable<float>& h,
                              Variable<float>& c) {
-    const auto H = static_cast<std::ptrdiff_t>(cell.hidden_size());
+    const auto H = static_cast<std::ptrdiff_t>(h.shape()[1]);
     const auto gate = [H](const Variable<float>& a, std::ptrdiff_t k) { return slice(a, 1, k * H, (k + 1) * H); };
-    const Variable<float> from_x = matmul(x, transpose(Variable<float>(cell.weight_ih))) + cell.bias_ih;
-    const Variable<float> from_h = matmul(h, transpose(Variable<float>(cell.weight_hh))) + cell.bias_hh;
-    switch (cell.kind()) {
-        case CellKind::lstm: {
-            const auto a = from_x + from_h;
-            c = sigmoid(gate(a, 1)) * c + sigmoid(gate(a, 0)) * tanh(gate(a, 2));
-            return h = sigmoid(gate(a, 3)) * tanh(c);
-        }
-        case CellKind::gru: {
-            const auto r = sigmoid(gate(from_x, 0) + gate(from_h, 0));
-            const auto z = sigmoid(gate(from_x, 1) + gate(from_h, 1));
-            const auto n = tanh(gate(from_x, 2) + r * gate(from_h, 2));
-            return h = (1 - z) * n + z * h;
-        }
-        default:
-            return h = tanh(from_x + from_h);
+    const Variable<float> from_x = matmul(x, transpose(Variable<float>(p.w_ih))) + p.b_ih;
+    const Variable<float> from_h = matmul(h, transpose(Variable<float>(p.w_hh))) + p.b_hh;
+    if (cell == "lstm") {
+        const auto a = from_x + from_h;
+        c = sigmoid(gate(a, 1)) * c + sigmoid(gate(a, 0)) * tanh(gate(a, 2));
+        return h = sigmoid(gate(a, 3)) * tanh(c);
     }
+    if (cell == "gru") {
+        const auto r = sigmoid(gate(from_x, 0) + gate(from_h, 0));
+        const auto z = sigmoid(gate(from_x, 1) + gate(from_h, 1));
+        const auto n = tanh(gate(from_x, 2) + r * gate(from_h, 2));
+        return h = (1 - z) * n + z * h;
+    }
+    return h = tanh(from_x + from_h);
 }
 
 /// What is computed: data and weights, the same for every way to compute it.
@@ -146,11 +166,15 @@ class Work {
           gru_({.input_size = task.size.I, .hidden_size = task.size.H}),
           rnn_cell_({.input_size = task.size.I, .hidden_size = task.size.H}),
           lstm_cell_({.input_size = task.size.I, .hidden_size = task.size.H}),
-          gru_cell_({.input_size = task.size.I, .hidden_size = task.size.H}) {
-        used().weight_ih.set_value(task.w_ih);
-        used().weight_hh.set_value(task.w_hh);
-        used().bias_ih.set_value(task.b_ih);
-        used().bias_hh.set_value(task.b_hh);
+          gru_cell_({.input_size = task.size.I, .hidden_size = task.size.H}),
+          parameters_(task.cell == "lstm"  ? layer_ ? Parameters(lstm_) : Parameters(lstm_cell_)
+                       : task.cell == "gru" ? layer_ ? Parameters(gru_) : Parameters(gru_cell_)
+                       : layer_ ? Parameters(rnn_)
+                                           : Parameters(rnn_cell_)) {
+        parameters_.w_ih.set_value(task.w_ih);
+        parameters_.w_hh.set_value(task.w_hh);
+        parameters_.b_ih.set_value(task.b_ih);
+        parameters_.b_hh.set_value(task.b_hh);
     }
 
     Variable<float> forward() {
@@ -158,26 +182,18 @@ class Work {
         return mse_loss(states(tape_.borrow(task_.x)), tape_.borrow(task_.y));
     }
     void step() {
-        for (Parameter<float> parameter : {used().weight_ih, used().weight_hh, used().bias_ih, used().bias_hh})
-            parameter.zero_grad();
+        for (Parameter<float> parameter : parameters_.all()) parameter.zero_grad();
         tape_.backward(forward());
         bytes_ = tape_.bytes_used();
         if (!inspected_) return;
         const auto flow = inspect::gradient_flow(tape_);
-        for (const Parameter<float>& parameter : {used().weight_ih, used().weight_hh, used().bias_ih, used().bias_hh})
-            inspect::weight_contributions(tape_, parameter);
+        for (const Parameter<float>& parameter : parameters_.all()) inspect::weight_contributions(tape_, parameter);
     }
     /// What the tape held at the end of the last step, which is the most that it held in it.
     std::size_t bytes() const { return bytes_; }
-    const RecurrentBase<float>& module() const { return used(); }
+    const Parameters& parameters() const { return parameters_; }
 
   private:
-    const RecurrentBase<float>& used() const {
-        if (task_.cell == "lstm") return layer_ ? lstm_.cell() : lstm_cell_;
-        if (task_.cell == "gru") return layer_ ? gru_.cell() : gru_cell_;
-        return layer_ ? rnn_.cell() : rnn_cell_;
-    }
-
     Variable<float> states(const Variable<float>& x) {
         if (layer_)
             return task_.cell == "lstm" ? lstm_(x).output : task_.cell == "gru" ? gru_(x).output : rnn_(x).output;
@@ -187,7 +203,7 @@ class Work {
         for (std::size_t t = 0; t < task_.size.T; ++t) {
             const auto x_t = select(x, 0, static_cast<std::ptrdiff_t>(t));
             if (elementary_) {
-                student_step(used(), x_t, h, c);
+                student_step(task_.cell, parameters_, x_t, h, c);
             } else if (task_.cell == "lstm") {
                 const auto state = lstm_cell_(x_t, {h, c});
                 h = state.h;
@@ -210,6 +226,7 @@ class Work {
     RNNCell<float> rnn_cell_;
     LSTMCell<float> lstm_cell_;
     GRUCell<float> gru_cell_;
+    Parameters parameters_;
 };
 
 hand_written::Bptt hand_written_work(const Task& task) {
@@ -236,18 +253,77 @@ double relative_distance(const Array<float>& a, const std::vector<float>& b) {
 }
 
 /// A figure counts only where both have computed the same.
-void check_same(const RecurrentBase<float>& module, const hand_written::Bptt& peer, const std::string& what) {
+void check_same(const Parameters& module, const hand_written::Bptt& peer, const std::string& what) {
     const hand_written::Weights& expected = peer.gradients();
-    const double worst = std::max({relative_distance(module.weight_ih.grad(), expected.w_ih),
-                                   relative_distance(module.weight_hh.grad(), expected.w_hh),
-                                   relative_distance(module.bias_ih.grad(), expected.b_ih),
-                                   relative_distance(module.bias_hh.grad(), expected.b_hh)});
+    const double worst = std::max(
+        {relative_distance(module.w_ih.grad(), expected.w_ih), relative_distance(module.w_hh.grad(), expected.w_hh),
+         relative_distance(module.b_ih.grad(), expected.b_ih), relative_distance(module.b_hh.grad(), expected.b_hh)});
     if (!(worst < 1e-4))
         throw Error(fmt::format("{}: the gradients differ from the hand-written ones by {:.1e}, expected 1e-4 at most",
                                 what, worst));
 }
 
-void run(const Task& task, const std::vector<std::string>& chosen_modes, int threads, double seconds) {
+// ---- PyTorch
+// ------------------------------------------------------------------------------------------------------------------
+
+/// A program of its own beside this one, since libtorch brings threads and a BLAS of its own.
+class TorchPeer {
+  public:
+    explicit TorchPeer(const std::filesystem::path& folder) : program_(folder / "torch_peer") {}
+    bool is_there() const { return std::filesystem::exists(program_); }
+
+    /// Forward and step. Throws Error where the program fails.
+    std::pair<Medians, Medians> measure(const std::string& mode, const Task& task, int threads, double seconds) const {
+        const Configuration& c = task.size;
+        const std::string command = fmt::format("'{}' {} {} {} {} {} {} {} {}", program_.string(), mode, task.cell, c.T,
+                                                c.B, c.I, c.H, threads, seconds);
+        std::FILE* const pipe = popen(command.c_str(), "r");
+        if (!pipe) throw Error(fmt::format("cannot run {}", command));
+        Medians forward{}, step{};
+        const int fields =
+            std::fscanf(pipe, "%lf %lf %lf %lf", &forward.cpu_ms, &forward.wall_ms, &step.cpu_ms, &step.wall_ms);
+        if (pclose(pipe) != 0 || fields != 4) throw Error(fmt::format("{} has failed", command));
+        return {forward, step};
+    }
+
+  private:
+    std::filesystem::path program_;
+};
+
+// ---- the comparison
+// -----------------------------------------------------------------------------------------------------------
+
+/// One way to do a task.
+struct Row {
+    std::string who, mode;  // "ebb", "layer"
+    Medians forward, step;
+    double megabytes = 0;
+};
+
+/// All ways to do one task, the hand-written one first.
+struct Comparison {
+    std::string cell;
+    Configuration size;
+    std::vector<Row> rows;
+    std::size_t number = 0;  // of the configuration
+
+    const Row* find(const std::string& who, const std::string& mode) const {
+        for (const Row& row : rows)
+            if (row.who == who && row.mode == mode) return &row;
+        return nullptr;
+    }
+    /// The CPU time of a step, as a multiple of another's; nothing where one of them is not there.
+    std::optional<double> ratio(const std::pair<std::string, std::string>& a,
+                                const std::pair<std::string, std::string>& b) const {
+        const Row* const first = find(a.first, a.second);
+        const Row* const second = find(b.first, b.second);
+        if (!first || !second) return std::nullopt;
+        return first->step.cpu_ms / second->step.cpu_ms;
+    }
+};
+
+Comparison compare(const Task& task, const std::vector<std::string>& chosen_modes, int threads, double seconds,
+                   const TorchPeer* torch) {
     hand_written::Bptt peer = hand_written_work(task);
     Tape<float> tape;
     std::vector<std::unique_ptr<Work>> works;
@@ -260,35 +336,257 @@ void run(const Task& task, const std::vector<std::string>& chosen_modes, int thr
         });
         steps.push_back([work] { work->step(); });
     }
+    std::vector<std::pair<Medians, Medians>> torch_before, torch_after;
+    const std::vector<std::string> torch_modes{"fused", "cell"};
+    const auto ask_torch = [&] {
+        std::vector<std::pair<Medians, Medians>> answers;
+        for (const std::string& mode : torch_modes) answers.push_back(torch->measure(mode, task, threads, seconds / 2));
+        return answers;
+    };
+    if (torch) torch_before = ask_torch();
     const std::vector<Medians> forward = measure(forwards, seconds), step = measure(steps, seconds);
-    for (std::size_t k = 0; k < steps.size(); ++k) {
-        const std::string name = k == 0 ? "sol,sol" : "ebb," + chosen_modes[k - 1];
-        const std::string row = fmt::format("{},{},{}", name, task.row(), threads);
-        const std::size_t bytes = k == 0 ? peer.bytes() : works[k - 1]->bytes();
-        if (k > 0) check_same(works[k - 1]->module(), peer, row);
-        fmt::print("{},{:.5f},{:.5f}\n#cpu,{},{:.5f},{:.5f}\n#memory,{},{:.1f}\n#ratio,{},{:.2f},{:.2f}\n", row,
-                   forward[k].wall_ms, step[k].wall_ms, row, forward[k].cpu_ms, step[k].cpu_ms, row,
-                   static_cast<double>(bytes) * 1e-6, row, forward[k].cpu_ms / forward[0].cpu_ms,
-                   step[k].cpu_ms / step[0].cpu_ms);
+    if (torch) torch_after = ask_torch();
+
+    Comparison result{task.cell, task.size, {}};
+    result.rows.push_back({"sol", "sol", forward[0], step[0], static_cast<double>(peer.bytes()) * 1e-6});
+    for (std::size_t k = 0; k < works.size(); ++k) {
+        check_same(works[k]->parameters(), peer, chosen_modes[k] + "," + task.row());
+        result.rows.push_back(
+            {"ebb", chosen_modes[k], forward[k + 1], step[k + 1], static_cast<double>(works[k]->bytes()) * 1e-6});
+    }
+    const auto mean = [](const Medians& a, const Medians& b) {
+        return Medians{(a.wall_ms + b.wall_ms) / 2, (a.cpu_ms + b.cpu_ms) / 2};
+    };
+    for (std::size_t k = 0; k < torch_before.size(); ++k)
+        result.rows.push_back({"pytorch", torch_modes[k], mean(torch_before[k].first, torch_after[k].first),
+                               mean(torch_before[k].second, torch_after[k].second)});
+    for (const Row& row : result.rows) {
+        const std::string name = fmt::format("{},{},{},{}", row.who, row.mode, task.row(), threads);
+        fmt::print("{},{:.5f},{:.5f}\n#cpu,{},{:.5f},{:.5f}\n", name, row.forward.wall_ms, row.step.wall_ms, name,
+                   row.forward.cpu_ms, row.step.cpu_ms);
+        if (row.megabytes > 0) fmt::print("#memory,{},{:.1f}\n", name, row.megabytes);
     }
     std::fflush(stdout);
+    return result;
+}
+
+/// What a column of the table divides by what.
+struct RatioColumn {
+    const char* header;
+    std::pair<std::string, std::string> a, b;
+};
+
+const std::vector<RatioColumn> ratio_columns = {{"layer", {"ebb", "layer"}, {"sol", "sol"}},
+                                                {"inspected/layer", {"ebb", "layer_inspected"}, {"ebb", "layer"}},
+                                                {"cell", {"ebb", "cell"}, {"sol", "sol"}},
+                                                {"elementary", {"ebb", "elementary"}, {"sol", "sol"}},
+                                                {"PyTorch/layer", {"pytorch", "fused"}, {"ebb", "layer"}},
+                                                {"PyTorch cell/cell", {"pytorch", "cell"}, {"ebb", "cell"}}};
+
+std::string table(const std::vector<Comparison>& all) {
+    std::string text =
+        "CPU time of a training step, as multiples: of the hand-written one where nothing else is said.\n";
+    text += fmt::format("{:9}{:>18}{:>11}", "cell", "T, B, I, H", "sol, ms");
+    for (const RatioColumn& column : ratio_columns) text += fmt::format("{:>19}", column.header);
+    for (const Comparison& c : all) {
+        text += fmt::format("\n{:9}{:>18}{:>11.4f}", c.cell,
+                            fmt::format("{}, {}, {}, {}", c.size.T, c.size.B, c.size.I, c.size.H),
+                            c.rows.front().step.cpu_ms);
+        for (const RatioColumn& column : ratio_columns) {
+            const std::optional<double> ratio = c.ratio(column.a, column.b);
+            text += fmt::format("{:>19}", ratio ? fmt::format("{:.2f}", *ratio) : "-");
+        }
+    }
+    return text + "\n";
+}
+
+std::string csv(const std::vector<Comparison>& all, int threads) {
+    std::string text =
+        "who,mode,cell,T,B,I,H,threads,forward_cpu_ms,step_cpu_ms,forward_wall_ms,step_wall_ms,megabytes\n";
+    for (const Comparison& c : all)
+        for (const Row& row : c.rows)
+            text += fmt::format("{},{},{},{},{},{},{},{},{:.5f},{:.5f},{:.5f},{:.5f},{}\n", row.who, row.mode, c.cell,
+                                c.size.T, c.size.B, c.size.I, c.size.H, threads, row.forward.cpu_ms, row.step.cpu_ms,
+                                row.forward.wall_ms, row.step.wall_ms,
+                                row.megabytes > 0 ? fmt::format("{:.1f}", row.megabytes) : "");
+    return text;
+}
+
+/// The ratios of one cell over the configurations.
+inspect::LineFigure figure(const std::vector<Comparison>& all, const std::string& cell) {
+    inspect::LineFigure result;
+    result.title = cell + ": a training step, as a multiple of the hand-written one";
+    result.x = {.label = "configuration"};
+    result.y = {.label = "CPU time / CPU time written by hand", .scale = inspect::Scale::log};
+    std::string names;
+    for (const auto& [name, way] :
+         {std::pair<const char*, std::pair<std::string, std::string>>{"hand-written", {"sol", "sol"}},
+          {"layer", {"ebb", "layer"}},
+          {"layer, inspected", {"ebb", "layer_inspected"}},
+          {"cell", {"ebb", "cell"}},
+          {"elementary", {"ebb", "elementary"}},
+          {"PyTorch, fused", {"pytorch", "fused"}}}) {
+        inspect::Series series;
+        series.name = name;
+        for (const Comparison& c : all) {
+            if (c.cell != cell) continue;
+            const std::optional<double> ratio = c.ratio(way, {"sol", "sol"});
+            if (!ratio) continue;
+            series.x.push_back(static_cast<double>(c.number));
+            series.y.push_back(*ratio);
+        }
+        if (!series.x.empty()) result.series.push_back(series);
+    }
+    for (const Comparison& c : all)
+        if (c.cell == cell)
+            names += fmt::format("{}{}: ({}, {}, {}, {})", names.empty() ? "" : ", ", c.number, c.size.T, c.size.B,
+                                 c.size.I, c.size.H);
+    result.caption = "Configurations (T, B, I, H): " + names + ".";
+    return result;
+}
+
+// ---- memory, threads, length
+// --------------------------------------------------------------------------------------------------
+
+double resident_megabytes(const std::string& key) {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;)
+        if (word == key) {
+            double kilobytes = 0;
+            status >> kilobytes;
+            return kilobytes * 1024e-6;
+        }
+    return 0;
+}
+
+/// How much the resident memory of a fresh process grows at most over data, weights and one training step.
+double peak_megabytes(const std::string& cell, const Configuration& size, const std::string& mode) {
+    int ends[2];
+    if (pipe(ends) != 0) throw Error("pipe has failed");
+    const pid_t child = fork();
+    if (child == 0) {
+        {  // code, and what BLAS takes at its first product
+            const Task small(cell, {3, size.B, size.I, size.H});
+            Tape<float> tape;
+            Work(small, mode == "sol" ? "layer" : mode, tape).step();
+            hand_written_work(small).step();
+        }
+        malloc_trim(0);
+        const double before = resident_megabytes("VmRSS:");
+        std::ofstream("/proc/self/clear_refs") << "5";  // the peak from here on
+        auto task = std::make_unique<Task>(cell, size);
+        if (mode == "sol") {
+            auto peer = hand_written_work(*task);
+            task.reset();
+            malloc_trim(0);
+            std::ofstream("/proc/self/clear_refs") << "5";
+            peer.step();
+        } else {
+            Tape<float> tape;
+            Work(*task, mode, tape).step();
+        }
+        const double peak = resident_megabytes("VmHWM:") - before;
+        const bool written = write(ends[1], &peak, sizeof peak) == sizeof peak;
+        _exit(written ? 0 : 1);
+    }
+    double peak = 0;
+    const bool answered = child > 0 && read(ends[0], &peak, sizeof peak) == sizeof peak;
+    close(ends[0]);
+    close(ends[1]);
+    if (child > 0) waitpid(child, nullptr, 0);
+    if (!answered) throw Error("the process that measures memory has failed");
+    return peak;
+}
+
+/// Wall time on one thread over wall time on two, for layers and for a product of [1024 x 1024] by OpenBLAS's threads.
+void print_gain_of_threads(const std::vector<Task>& tasks, double seconds) {
+    constexpr int n = 1024;
+    std::vector<float> a(n * n, 0.5F), b(n * n, 0.25F), c(n * n);
+    const auto product = [&](int threads) {
+        openblas_set_num_threads(threads);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n);
+        openblas_set_num_threads(1);
+    };
+    for (const Task& task : tasks) {
+        Tape<float> tape;
+        Work work(task, "layer", tape);
+        const auto step = [&](int threads) {
+            set_num_threads(threads);
+            work.step();
+            set_num_threads(1);
+        };
+        // BLAS's own threads look out for work for a while after each product: not beside those of the steps.
+        const auto rest = [] { std::this_thread::sleep_for(std::chrono::milliseconds(300)); };
+        rest();
+        std::vector<Medians> m = measure({[&] { step(1); }, [&] { step(2); }}, seconds);
+        rest();
+        const std::vector<Medians> products = measure({[&] { product(1); }, [&] { product(2); }}, seconds);
+        m.insert(m.begin(), products.begin(), products.end());
+        const double sgemm = m[0].wall_ms / m[1].wall_ms, layer = m[2].wall_ms / m[3].wall_ms;
+        fmt::print("#gain,{},sgemm(1024) {:.2f},layer {:.2f},layer/sgemm {:.2f}\n", task.row(), sgemm, layer,
+                   layer / sgemm);
+        std::fflush(stdout);
+    }
+}
+
+/// Time and memory of a step of an RNN, for each time step, from 100 to a million of them.
+std::string lengths_csv(double seconds) {
+    std::string text = "T,ns_per_time_step,bytes_per_time_step\n";
+    for (std::size_t T = 100; T <= 1'000'000; T *= 10) {
+        const Task task("rnn_tanh", {T, 1, 8, 16});
+        Tape<float> tape;
+        Work work(task, "layer", tape);
+        const Medians step = measure({[&] { work.step(); }}, seconds).front();
+        text += fmt::format("{},{:.1f},{:.1f}\n", T, step.cpu_ms * 1e6 / static_cast<double>(T),
+                            static_cast<double>(work.bytes()) / static_cast<double>(T));
+    }
+    return text;
+}
+
+inspect::LineFigure lengths_figure(const std::string& text) {
+    inspect::LineFigure figure;
+    figure.title = "What a time step costs does not depend on how many there are";
+    figure.caption = "An RNN layer with B = 1, I = 8, H = 16: a training step, divided by the number of time steps.";
+    figure.x = {.label = "time steps", .scale = inspect::Scale::log};
+    figure.y = {.label = "for each time step", .scale = inspect::Scale::log};
+    inspect::Series time{.name = "CPU time, ns", .x = {}, .y = {}}, memory{.name = "memory, bytes", .x = {}, .y = {}};
+    std::istringstream lines(text);
+    std::string line;
+    std::getline(lines, line);
+    while (std::getline(lines, line)) {
+        double T = 0, ns = 0, bytes = 0;
+        if (std::sscanf(line.c_str(), "%lf,%lf,%lf", &T, &ns, &bytes) != 3) continue;
+        time.x.push_back(T);
+        time.y.push_back(ns);
+        memory.x.push_back(T);
+        memory.y.push_back(bytes);
+    }
+    figure.series = {time, memory};
+    return figure;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     CLI::App app("Training steps of recurrent layers and cells, timed beside the same work written by hand.");
-    bool list = false;
+    bool list = false, no_torch = false, peak = false, gain = false, lengths = false;
     int threads = 1;
     double seconds = 0.5;
+    std::string folder;
     std::vector<std::size_t> chosen;
     std::vector<std::string> chosen_cells, chosen_modes;
     app.add_flag("--list", list, "list the configurations, cells and modes");
-    app.add_option("--threads", threads, "threads of a step")->check(CLI::Range(1, 64));
+    app.add_option("--threads", threads, "threads of a step; with more than one read the wall time")
+        ->check(CLI::Range(1, 64));
     app.add_option("--cfg", chosen, "numbers of configurations")->check(CLI::Range(0, 7));
     app.add_option("--cell", chosen_cells, "cells")->check(CLI::IsMember(cells));
     app.add_option("--mode", chosen_modes, "modes")->check(CLI::IsMember(modes));
     app.add_option("--seconds", seconds, "the least time for each figure")->check(CLI::PositiveNumber);
+    app.add_flag("--no-torch", no_torch, "leave PyTorch out");
+    app.add_option("--save", folder, "a folder for the table as CSV and the ratios as pictures");
+    app.add_flag("--peak", peak, "the growth of resident memory over a step in a fresh process, instead of times");
+    app.add_flag("--gain", gain, "what a second thread gains, instead of times");
+    app.add_flag("--lengths", lengths, "time and memory for each time step up to T = 1,000,000, instead of times");
     CLI11_PARSE(app, argc, argv);
     if (list) {
         for (std::size_t k = 0; k < configurations.size(); ++k)
@@ -299,9 +597,55 @@ int main(int argc, char** argv) {
     }
     if (chosen.empty())
         for (std::size_t k = 0; k < configurations.size(); ++k) chosen.push_back(k);
+    if (chosen_cells.empty()) chosen_cells = cells;
+    if (chosen_modes.empty()) chosen_modes = modes;
+    if (!folder.empty()) std::filesystem::create_directories(folder);
+
+    if (lengths) {
+        const std::string text = lengths_csv(seconds);
+        fmt::print("{}", text);
+        if (!folder.empty()) {
+            write_file_atomically(folder + "/lengths.csv", text);
+            inspect::save_svg(folder + "/lengths.svg", lengths_figure(text));
+        }
+        return 0;
+    }
+    if (peak) {
+        chosen_modes.insert(chosen_modes.begin(), "sol");
+        for (const std::size_t k : chosen)
+            for (const std::string& cell : chosen_cells)
+                for (const std::string& mode : chosen_modes) {
+                    const Configuration& c = configurations[k];
+                    fmt::print("#peak,{},{},{},{},{},{},{:.1f}\n", mode, cell, c.T, c.B, c.I, c.H,
+                               peak_megabytes(cell, c, mode));
+                    std::fflush(stdout);
+                }
+        return 0;
+    }
+    if (gain) {
+        std::vector<Task> tasks;
+        for (const std::size_t k : chosen)
+            for (const std::string& cell : chosen_cells) tasks.emplace_back(cell, configurations[k]);
+        print_gain_of_threads(tasks, seconds);
+        return 0;
+    }
+
+    const TorchPeer torch{std::filesystem::path(argv[0]).parent_path()};
+    const bool with_torch = !no_torch && torch.is_there();
     set_num_threads(threads);
+    std::vector<Comparison> all;
     for (const std::size_t k : chosen)
-        for (const std::string& cell : chosen_cells.empty() ? cells : chosen_cells)
-            run(Task(cell, configurations[k]), chosen_modes.empty() ? modes : chosen_modes, threads, seconds);
+        for (const std::string& cell : chosen_cells) {
+            all.push_back(
+                compare(Task(cell, configurations[k]), chosen_modes, threads, seconds, with_torch ? &torch : nullptr));
+            all.back().number = k;
+        }
+    fmt::print("{}", table(all));
+    if (!folder.empty()) {
+        write_file_atomically(folder + "/ratios.csv", csv(all, threads));
+        write_file_atomically(folder + "/ratios.txt", table(all));
+        for (const std::string& cell : chosen_cells)
+            inspect::save_svg(fmt::format("{}/{}.svg", folder, cell), figure(all, cell));
+    }
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <ebb/core/blas_kernels.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/instruction_set.hpp>
+#include <ebb/core/threads.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -122,14 +123,29 @@ TEST_CASE("gemm refuses rows that overlap and extents that BLAS cannot count") {
                          "gemm: an extent is 2147483648, expected at most 2147483647", ValueError);
 }
 
-TEST_CASE("products run on one thread until the user asks for more") {
-    CHECK(num_threads() == 1);
-    set_num_threads(2);
-    CHECK(num_threads() == 2);
-    check_gemm<double>(Transpose::no, Transpose::yes, 130, 140, 150, 1.0, 0.0, 1);
-    set_num_threads(1);
-    CHECK(num_threads() == 1);
-    CHECK_THROWS_WITH_AS(set_num_threads(0), "set_num_threads: count is 0, expected at least 1", ValueError);
+TEST_CASE("a large product has the same bits on any number of threads") {
+    const auto product = [](std::size_t m, std::size_t n, Transpose transpose_a, Transpose transpose_b) {
+        const bool at = transpose_a == Transpose::yes, bt = transpose_b == Transpose::yes;
+        const Matrix<float> a(at ? 70 : m, at ? m : 70, 0, 1);
+        const Matrix<float> b(bt ? n : 70, bt ? 70 : n, 0, 2);
+        std::vector<float> c(m * n, 1.0F);
+        gemm(transpose_a, transpose_b, m, n, 70, 1, a.data.data(), at ? m : 70, b.data.data(), bt ? 70 : n, 1, c.data(),
+             n);
+        return c;
+    };
+    for (const auto& [m, n] : {std::pair<std::size_t, std::size_t>{1000, 90}, {33, 1500}, {513, 513}})
+        for (const Transpose ta : {Transpose::no, Transpose::yes})
+            for (const Transpose tb : {Transpose::no, Transpose::yes}) {
+                const std::vector<float> one = product(m, n, ta, tb);
+                for (const int threads : {2, 5}) {
+                    set_num_threads(threads);
+                    const bool same = product(m, n, ta, tb) == one;
+                    set_num_threads(1);
+                    CHECK(same);
+                }
+            }
+    check_gemm<double>(Transpose::no, Transpose::yes, 530, 140, 150, 1.0, 0.0, 1);
+    check_gemm<double>(Transpose::yes, Transpose::no, 20, 900, 150, 1.0, 1.0, 1);
 }
 
 TEST_CASE("one thread gives the same bits every time, and several threads of the program may multiply at once") {

@@ -57,7 +57,11 @@ TEST_CASE("a sequential model is its layers one after the other, with their para
     CHECK(model.size() == 3);
     Tape<double> tape;
     const auto x = tape.constant(randn<double>({2, 3}));
-    CHECK(Array<double>(model(x).value()) == Array<double>(second(tanh(first(x))).value()));
+    const Array<double> whole = model(x).value(), parts = second(tanh(first(x))).value();
+    REQUIRE(whole.size() == parts.size());
+    // Not the same bits: a weight is laid out for its products when it is used again.
+    for (std::size_t k = 0; k < whole.size(); ++k)
+        CHECK(whole.flat(k) == doctest::Approx(parts.flat(k)).epsilon(1e-14));
     const auto named = model.named_parameters();
     REQUIRE(named.size() == 4);
     CHECK(named[0].first == "0.weight");

@@ -1,0 +1,35 @@
+#pragma once
+/// A matrix that is laid out once and multiplied many times, as a recurrent weight is at every step.
+///
+/// A product of few rows spends a third of its time on laying its matrix out, and BLAS does that again in every call.
+/// Besides, a row of the result here has the same bits whatever rows stand beside it, so a batch may be divided among
+/// any number of threads.
+
+#include <ebb/core/blas.hpp>
+
+#include <cstddef>
+
+namespace ebb {
+
+/// Y [rows, n] += or = X [rows, k] W [k, n].
+template <class T>
+class PackedMatrix {
+  public:
+    /// How many numbers `pack` wants memory for.
+    static std::size_t size(std::size_t k, std::size_t n);
+    /// W = op(matrix): the matrix is [k, n] in memory, or [n, k] when `transposed` is yes, and dense. `memory` must
+    /// outlive the packed matrix.
+    static PackedMatrix pack(Transpose transposed, std::size_t k, std::size_t n, const T* matrix, T* memory);
+
+    /// Y must not overlap X.
+    void multiply(std::size_t rows, const T* x, std::size_t ldx, bool add, T* y, std::size_t ldy) const;
+
+  private:
+    const T* packed_ = nullptr;  // panels of a few columns, row after row
+    std::size_t k_ = 0, n_ = 0;
+};
+
+extern template class PackedMatrix<float>;
+extern template class PackedMatrix<double>;
+
+}  // namespace ebb
