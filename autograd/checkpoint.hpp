@@ -14,8 +14,8 @@
 ///             return std::vector<Variable<double>>{now.h, now.c};
 ///         }, state);
 ///
-/// The gradients of inputs are those without a checkpoint to the bit. A weight's gradient is a sum over its uses, here
-/// grouped by segment: the same but for the rounding of a sum in another order.
+/// The gradients are those without a checkpoint but for rounding: a weight's gradient is a sum over its uses, here
+/// grouped by segment, and a matrix that is used often is multiplied by another kernel, which adds in another order.
 
 #include <ebb/autograd/variable.hpp>
 

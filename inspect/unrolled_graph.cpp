@@ -1,6 +1,7 @@
 #include <ebb/autograd/grad_mode.hpp>
 #include <ebb/autograd/node_summary.hpp>
 #include <ebb/autograd/operation.hpp>
+#include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/norm.hpp>
@@ -60,8 +61,17 @@ Flow flow_back(Tape<T>& tape, NodeIndex loss) {
         node.operation->vjp(pass);
         // An input may stand in several places; its share is the sum over them.
         std::map<NodeIndex, std::vector<T>> shares;
-        for (const auto& share : pass.shares())
-            add(shares[tape.input(node, share.input)], tape.contiguous(share.value), share.value.size());
+        for (const auto& share : pass.shares()) {
+            const NodeIndex input = tape.input(node, share.input);
+            Variable<T> value = share.value;
+            if (share.axis != Vjp<T>::no_axis) {
+                const std::size_t after = tape.node(input).shape[share.axis] - share.start - value.shape()[share.axis];
+                value = pad(value, static_cast<std::ptrdiff_t>(share.axis), share.start, after);
+            }
+            add(shares[input], tape.contiguous(value), value.size());
+        }
+        for (const auto& [output, dy] : pass.finished())
+            flow.node[index + static_cast<NodeIndex>(output)] = frobenius_norm(tape.contiguous(dy), dy.size());
         for (const auto& [input, share] : shares) {
             flow.edge[{input, index}] = frobenius_norm(share.data(), share.size());
             add(gradients[input], share.data(), share.size());
