@@ -62,6 +62,7 @@
 #include <ebb/layers/linear.hpp>
 #include <ebb/layers/model_file.hpp>
 #include <ebb/layers/module.hpp>
+#include <ebb/layers/module_gradcheck.hpp>
 #include <ebb/layers/recurrent.hpp>
 #include <ebb/layers/recurrent_cells.hpp>
 #include <ebb/layers/recurrent_layers.hpp>

@@ -1,6 +1,7 @@
 # Each tutorials/NAME.cpp is a program NAME with a page, docs/tutorials/NAME.md, that it writes itself:
-# `cmake --build --preset release --target tutorial_pages`. Each folder tutorials/NAME with a main.cpp is a program NAME; its
-# other sources are a library NAME_parts, so that tests reach them. tutorials/support is what the programs share.
+# `cmake --build --preset release --target tutorial_pages`. So is each docs/NAME.cpp, with its page docs/NAME.md beside it.
+# Each folder tutorials/NAME with a main.cpp is a program NAME; its other sources are a library NAME_parts, so that tests
+# reach them. tutorials/support is what the programs share.
 
 find_package(Threads REQUIRED)
 
@@ -25,14 +26,18 @@ target_include_directories(ebb_tutorial_support PUBLIC "${PROJECT_SOURCE_DIR}/tu
 list(APPEND EBB_TUTORIAL_PARTS ebb_tutorial_support)
 
 add_custom_target(tutorial_pages)
-file(GLOB ebb_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tutorials/*.cpp")
+file(GLOB ebb_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tutorials/*.cpp" "${PROJECT_SOURCE_DIR}/docs/*.cpp")
 foreach(file IN LISTS ebb_files)
     cmake_path(GET file STEM name)
     ebb_add_tutorial(${name} "${file}")
     target_link_libraries(${name} PRIVATE ebb_tutorial_support)
     list(APPEND EBB_TUTORIALS ${name})
-    add_custom_target(${name}_page COMMAND ${name} --page "${PROJECT_SOURCE_DIR}/docs/tutorials/${name}.md"
-                      COMMENT "Writing docs/tutorials/${name}.md" VERBATIM)
+    cmake_path(GET file PARENT_PATH folder)
+    set(page "${PROJECT_SOURCE_DIR}/docs/tutorials/${name}.md")
+    if(folder STREQUAL "${PROJECT_SOURCE_DIR}/docs")
+        set(page "${folder}/${name}.md")
+    endif()
+    add_custom_target(${name}_page COMMAND ${name} --page "${page}" COMMENT "Writing ${page}" VERBATIM)
     add_dependencies(tutorial_pages ${name}_page)
 endforeach()
 

@@ -19,14 +19,23 @@ std::string contents(const std::string& path) {
     return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+/// Whether the page stands beside its program, in docs; else the program is one of the tutorials.
+bool beside(const std::filesystem::path& source) {
+    return source.parent_path().filename() == "docs";
+}
+
 /// "<!-- .. -->" and how to run the program, around the page.
-std::string framed(const std::string& name, const std::string& body) {
+std::string framed(const std::filesystem::path& source, const std::string& body) {
+    const std::string name = source.stem();
+    const bool is_beside = beside(source);
+    const std::string file = fmt::format("{}/{}.cpp", is_beside ? "docs" : "tutorials", name);
     return fmt::format(
-        "<!-- Made by the program itself from tutorials/{0}.cpp and its output. Change that, then:\n"
+        "<!-- Made by the program itself from {0} and its output. Change that, then:\n"
         "     cmake --build --preset release --target tutorial_pages -->\n\n{1}\n"
-        "---\n\nThe program of this page is [tutorials/{0}.cpp](../../tutorials/{0}.cpp); `./run tutorial {0}` runs "
-        "it.\n",
-        name, body);
+        "---\n\nThe program of this page is [{0}]({2}); {3}.\n",
+        file, body, is_beside ? name + ".cpp" : "../../" + file,
+        is_beside ? fmt::format("a build makes it, as `tutorials/{}`", name)
+                  : fmt::format("`./run tutorial {}` runs it", name));
 }
 
 }  // namespace
@@ -36,7 +45,8 @@ Lesson::Lesson(int argc, char** argv, const char* made_in)
     : source_((std::filesystem::path(EBB_BINARY_DIR) / made_in).string()) {
     const std::filesystem::path source(source_);
     name_ = source.stem();
-    page_ = source.parent_path().parent_path() / "docs" / "tutorials" / (name_ + ".md");
+    page_ = (beside(source) ? source.parent_path() : source.parent_path().parent_path() / "docs" / "tutorials") /
+            (name_ + ".md");
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     if (arguments.size() == 1 && arguments[0] == "--check") {
         mode_ = Mode::check;
@@ -80,7 +90,7 @@ int Lesson::end() {
     run_.outputs.push_back(printed());
     stop_capture();
     try {
-        const std::string made = framed(name_, tutorial::page(contents(source_), run_));
+        const std::string made = framed(source_, tutorial::page(contents(source_), run_));
         return mode_ == Mode::check ? check(made) : write(made);
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}: {}\n", name_, error.what());

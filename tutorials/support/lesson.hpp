@@ -16,7 +16,8 @@ namespace tutorial {
 ///     01_the_tape --check       runs, asserts every fact, and that its page in docs/tutorials is what it would write
 ///     01_the_tape --page FILE   runs, and writes its page
 ///
-/// The page is made from the source file and what the program prints: page.hpp says how. So a number on the page is
+/// A program in docs has its page beside itself. The page is made from the source file and what the program prints:
+/// page.hpp says how. So a number on the page is
 /// one that the program has computed, and the test that runs it with --check asserts every one of them.
 class Lesson {
   public:
