@@ -142,8 +142,8 @@ int main(int argc, char** argv) {
     // [show]
 
     lesson.section("It learns");
-    //: A sequence of 20 numbers, of which the first has to be told at the end. With a gate near 1/2, half of the past is
-    //: gone after each step, and with it the gradient; so the gate begins nearly closed, at sigmoid(-3) = 0.05.
+    //: A sequence of 20 numbers, of which the first has to be told at the end. With a gate near 1/2, half of the past
+    //: is gone after each step, and with it the gradient; so the gate begins nearly closed, at sigmoid(-3) = 0.05.
 
     Recurrent<MinimalGatedUnit> memory({.input_size = 1, .hidden_size = 8});
     init::constant(memory.cell().forget.bias, -3);

@@ -28,15 +28,25 @@ def write(path, arrays, metadata):
             file.write(arrays[name].astype(_TYPES[header[name]["dtype"]]).tobytes())
 
 
-def read(path):
-    """name -> array"""
+def _parts(path):
+    """The header, and the bytes of the arrays."""
     with open(path, "rb") as file:
         data = file.read()
     (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def metadata(path):
+    """string -> string"""
+    return _parts(path)[0].get("__metadata__", {})
+
+
+def read(path):
+    """name -> array"""
+    header, data = _parts(path)
     header.pop("__metadata__", None)
     arrays = {}
     for name, entry in header.items():
-        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        begin, end = entry["data_offsets"]
         arrays[name] = np.frombuffer(data[begin:end], dtype=_TYPES[entry["dtype"]]).reshape(entry["shape"])
     return arrays
