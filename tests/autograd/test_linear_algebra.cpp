@@ -98,7 +98,7 @@ Array<double> product_by_definition(const Array<double>& a, const Array<double>&
 bool near(const Array<double>& a, const Array<double>& b) {
     if (a.shape() != b.shape()) return false;
     for (std::size_t k = 0; k < a.size(); ++k)
-        if (!(std::abs(a.data()[k] - b.data()[k]) <= 1e-12)) return false;
+        if (!(std::abs(a.data()[k] - b.data()[k]) <= 1e-12 * std::max(1.0, std::abs(b.data()[k])))) return false;
     return true;
 }
 
