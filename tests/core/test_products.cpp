@@ -75,9 +75,10 @@ const std::vector<std::pair<std::size_t, std::size_t>> sizes = {{1, 1},   {3, 5}
 }  // namespace
 
 TEST_CASE_TEMPLATE("a sum of products and the norm of each", T, float, double) {
-    for (const auto& [m, n] : sizes)
+    for (const auto& size : sizes)
         for (const auto& rows : row_counts)
             for (const std::size_t gap : {0u, 7u}) {
+                const std::size_t m = size.first, n = size.second;
                 CAPTURE(m);
                 CAPTURE(n);
                 CAPTURE(rows.size());
