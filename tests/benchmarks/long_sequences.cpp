@@ -6,6 +6,7 @@
 
 #include <ebb/autograd/checkpoint.hpp>
 #include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/tape.hpp>
 #include <ebb/inspect/figure.hpp>
 #include <ebb/inspect/svg.hpp>
 #include <ebb/layers/recurrent_cells.hpp>
