@@ -88,14 +88,13 @@ class RowSweep {
             const Node<T>& node = tape_.node(index);
             std::uint8_t& leads = leads_[index - end_];
             leads = is_target(index);
+            // Further outputs lead where their operation does.
+            if (node.further_output && index > end_) leads |= leads_[index - 1 - end_];
             if (!node.operation) continue;
             for (std::size_t i = 0; !leads && i < node.input_count; ++i) leads = leads_to_target(tape_.input(node, i));
             for (std::uint32_t k = 1; k < node.output_count && index + k < begin_; ++k)
                 leads |= !hold_targets && finishes(index) && is_target(index + k);
         }
-        // Further outputs lead where their operation does.
-        for (NodeIndex index = end_ + 1; index < begin_; ++index)
-            if (tape_.node(index).further_output) leads_[index - end_] |= leads_[index - 1 - end_];
     }
 
     bool finishes(NodeIndex index) const {

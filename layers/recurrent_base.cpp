@@ -105,20 +105,12 @@ RecurrentResult<T> RecurrentBase<T>::run_step(const Variable<T>& x, Variable<T> 
 template <class T>
 CellOutput<T> RecurrentBase<T>::run_sequence(const CellInput<T>& input) const {
     const bool has_c = kind_ == CellKind::lstm;
-    const RecurrentWeights<T> weights = weights_on(input.x.tape());
-    const SequenceLabels& labels = input.labels;
-    StepLabels at{labels.parts[0], has_c ? labels.parts[1] : Name(), labels.owner, input.first_time_step};
-    if (has_fused_step(kind_, granularity_, weights) && !input.reverse && input.x.shape().rank() == 3) {
-        const RecurrentResult<T> result =
-            recurrent_sequence(kind_, granularity_, input.x, input.before[0], has_c ? input.before[1] : Variable<T>(),
-                               input.zero_state, weights, at);
-        return {result.output, has_c ? StateParts<T>{result.h, result.c} : StateParts<T>{result.h}};
-    }
-    return run_steps<T>(input, [&](const Variable<T>& x, const StateParts<T>& before) {
-        const RecurrentResult<T> result =
-            recurrent_step(kind_, granularity_, x, before[0], has_c ? before[1] : Variable<T>(), weights, at);
-        return has_c ? StateParts<T>{result.h, result.c} : StateParts<T>{result.h};
-    });
+    const std::vector<Name>& parts = input.labels.parts;
+    const StepLabels labels{parts[0], has_c ? parts[1] : Name(), input.labels.owner, input.first_time_step};
+    const RecurrentResult<T> result =
+        recurrent_sequence(kind_, granularity_, input.x, input.before[0], has_c ? input.before[1] : Variable<T>(),
+                           input.zero_state, weights_on(input.x.tape()), labels, input.steps, input.reverse);
+    return {result.output, has_c ? StateParts<T>{result.h, result.c} : StateParts<T>{result.h}};
 }
 
 template class RecurrentBase<float>;

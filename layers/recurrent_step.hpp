@@ -4,6 +4,7 @@
 #include <ebb/autograd/name.hpp>
 #include <ebb/autograd/node.hpp>
 #include <ebb/autograd/variable.hpp>
+#include <ebb/layers/sequence_steps.hpp>
 
 #include <cstddef>
 #include <functional>
@@ -72,8 +73,8 @@ struct StepLabels {
 
 template <class T>
 struct RecurrentResult {
-    Variable<T> output;  ///< [T, B, H], of a sequence only
-    Variable<T> h;       ///< [B, H], after the last step
+    Variable<T> output;  ///< [T, B, H] or [N, H], of a sequence only
+    Variable<T> h;       ///< [B, H], after the last step of each sequence
     Variable<T> c;       ///< [B, H], LSTM only
 };
 
@@ -82,12 +83,14 @@ template <class T>
 RecurrentResult<T> recurrent_step(CellKind kind, Granularity granularity, const Variable<T>& x, const Variable<T>& h,
                                   const Variable<T>& c, const RecurrentWeights<T>& weights, const StepLabels& labels);
 
-/// A sequence of T >= 1 steps: x [T, B, I]. The input projections of all steps are one product, the states lie next to
-/// each other in memory, and yet every h_t is a node of its own. `zero_state` says that h and c are known to be zeros,
-/// so that the first step needs no product.
+/// Sequences: x [T, B, I], or packed [N, I] with the rows of at least one step (sequence_steps.hpp); h and c [B, H].
+/// The input projections of all steps are one product, the states lie next to each other in memory, and yet every h_t
+/// is a node of its own. `zero_state` says that h and c are known to be zeros, so that the first step needs no product.
+/// `reverse` takes the steps from the last to the first. The output has the shape of x, [.., H].
 template <class T>
 RecurrentResult<T> recurrent_sequence(CellKind kind, Granularity granularity, const Variable<T>& x,
                                       const Variable<T>& h, const Variable<T>& c, bool zero_state,
-                                      const RecurrentWeights<T>& weights, const StepLabels& labels);
+                                      const RecurrentWeights<T>& weights, const StepLabels& labels,
+                                      const PackedSteps& steps, bool reverse = false);
 
 }  // namespace ebb

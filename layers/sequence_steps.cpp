@@ -42,6 +42,7 @@ PackedSteps::PackedSteps(const std::vector<std::size_t>& sorted)
         while (rows > 0 && sorted[rows - 1] <= t) --rows;
         starts_[t + 1] = starts_[t] + rows;
     }
+    if (batch_ > 0 && sorted.back() == steps_) starts_.clear();  // all of one length
 }
 
 template <class T>

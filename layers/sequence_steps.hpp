@@ -36,13 +36,15 @@ class PackedSteps {
     std::size_t rows(std::size_t t) const noexcept { return start(t + 1) - start(t); }
     /// N
     std::size_t total() const noexcept { return start(steps_); }
+    /// `start` of all steps, and N; empty where all sequences have one length.
+    const std::vector<std::size_t>& starts() const noexcept { return starts_; }
     /// The step that is taken k-th.
     std::size_t time(std::size_t k, bool reverse) const noexcept { return reverse ? steps_ - 1 - k : k; }
 
   private:
     std::size_t batch_;
     std::size_t steps_;
-    std::vector<std::size_t> starts_;  // and N; empty where all have one length
+    std::vector<std::size_t> starts_;
 };
 
 /// What the steps of a cell are called on a tape.

@@ -80,12 +80,14 @@ std::vector<RandomCase> layer_cases() {
              [](Draw& draw) {
                  const auto kind = draw.coin() ? CellKind::rnn_tanh : CellKind::gru;
                  const Shape leading{draw.positive_extent(), draw.positive_extent()};
+                 const bool reverse = draw.coin();
                  OperationCase c =
                      operation_case("sequence_output", "", draw.arrays(shapes_of_cell(draw, kind, leading, false)),
                                     [=](const auto& in) {
                                         using T = ScalarOf<decltype(in)>;
                                         return recurrent_sequence(kind, Granularity::fused, in[0], in[3], Variable<T>(),
-                                                                  false, weights_of<T>(in, false), StepLabels())
+                                                                  false, weights_of<T>(in, false), StepLabels(),
+                                                                  PackedSteps(leading[0], leading[1]), reverse)
                                             .output;
                                     });
                  c.kinked = true;

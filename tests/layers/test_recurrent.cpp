@@ -26,7 +26,7 @@ CheckedFunction sequence_of(CellKind kind, Granularity granularity) {
         const RecurrentWeights<double> weights{in[1], in[2], in[3], in[4]};
         const auto h0 = tape.full({batch, hidden}, 0.3);
         const auto r = recurrent_sequence(kind, granularity, x, h0, kind == CellKind::lstm ? in[5] : Variable<double>(),
-                                          false, weights, labels);
+                                          false, weights, labels, PackedSteps(x.shape()[0], batch));
         return sum(r.output * r.output) + sum(r.h) + (r.c.defined() ? sum(tanh(r.c)) : tape.scalar(0));
     };
 }

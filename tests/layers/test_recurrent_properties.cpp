@@ -191,9 +191,9 @@ TEST_CASE("the weights of a step or a sequence may be variables of the tape") {
                 const CheckedFunction f = [&](const std::vector<Variable<double>>& in) {
                     const RecurrentWeights<double> weights{in[2], in[3], in[4], in[5]};
                     const auto c = in.size() > 6 ? in[6] : Variable<double>();
-                    const auto result = whole
-                                            ? recurrent_sequence(kind, granularity, in[0], in[1], c, false, weights, {})
-                                            : recurrent_step(kind, granularity, in[0], in[1], c, weights, {});
+                    const auto result = whole ? recurrent_sequence(kind, granularity, in[0], in[1], c, false, weights,
+                                                                   {}, PackedSteps(2, 2))
+                                              : recurrent_step(kind, granularity, in[0], in[1], c, weights, {});
                     std::vector<Variable<double>> all{result.h};
                     if (whole) all.push_back(reshape(result.output, {4, 2}));
                     if (result.c.defined()) all.push_back(result.c);

@@ -2,6 +2,7 @@
 /// hidden size, L and D layers and directions.
 
 #include <ebb/autograd/grad_mode.hpp>
+#include <ebb/autograd/jacobian.hpp>
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
@@ -299,6 +300,197 @@ TEST_CASE("first and second derivatives of every form agree with central differe
         CHECK(check.errors(1) == "");
         if (form.kind != "rnn_relu") CHECK(check.errors(2) == "");
     }
+}
+
+TEST_CASE("gradients add up over passes, wherever in packed sequences they begin, in both directions") {
+    for (const std::string kind : recurrent_kinds)
+        for (const bool given_state : {false, true}) {
+            CAPTURE(kind);
+            CAPTURE(given_state);
+            const RecurrentOptions options{
+                .kind = kind, .input_size = 2, .hidden_size = 3, .num_layers = 2, .bidirectional = true};
+            const AnyLayer<double> layer(options);
+            randomize(layer.parameters);
+            const auto gradients = [&](const std::vector<std::vector<std::ptrdiff_t>>& passes) {
+                for (auto [name, parameter] : layer.parameters) parameter.zero_grad();
+                Tape<double> tape;
+                const auto x = tape.variable(random_array({6, 4, 2}, 1));
+                const States<double> before =
+                    given_state ? leaves(tape, random_states(options, 4, 2)) : States<double>();
+                const auto output = layer.run(x, before, {.lengths = {3, 6, 1, 6}}).first;
+                for (const auto& pass : passes) {
+                    auto loss = tape.scalar(0);
+                    for (const std::ptrdiff_t t : pass) loss = loss + sum(square(select(output, 0, t)));
+                    tape.backward(loss, BackwardOptions{.retain_graph = true});
+                }
+                std::vector<Array<double>> result{Array<double>(x.grad())};
+                for (const auto& state : before) result.emplace_back(state.grad());
+                for (const auto& [name, parameter] : layer.parameters) result.push_back(parameter.grad());
+                return result;
+            };
+            const auto together = gradients({{0, 1, 2, 3, 4, 5}});
+            for (const auto& apart : {gradients({{5}, {4}, {3}, {2}, {1}, {0}}), gradients({{0}, {2, 5}, {1, 3}, {4}})})
+                for (std::size_t k = 0; k < together.size(); ++k)
+                    CHECK(difference(apart[k], together[k], 1e-12, 1e-14) == "");
+        }
+}
+
+TEST_CASE("Jacobians in one sweep are those of the elementary graph, over packed sequences in both directions") {
+    for (const std::string kind : recurrent_kinds)
+        for (const bool packed : {false, true}) {
+            CAPTURE(kind);
+            CAPTURE(packed);
+            std::vector<std::vector<Array<double>>> results;
+            for (const Granularity granularity : granularities) {
+                const RecurrentOptions options{
+                    .kind = kind, .input_size = 2, .hidden_size = 2, .granularity = granularity, .bidirectional = true};
+                const AnyLayer<double> layer(options);
+                randomize(layer.parameters);
+                Tape<double> tape;
+                const auto x = tape.variable(random_array({4, 3, 2}, 1));
+                std::vector<Variable<double>> targets = leaves(tape, random_states(options, 3, 2));
+                const auto [output, after] =
+                    layer.run(x, targets, {.lengths = packed ? Lengths{2, 4, 1} : Lengths{4, 4, 4}});
+                targets.push_back(x);
+                for (const auto& [name, parameter] : layer.parameters) targets.push_back(tape.use(parameter));
+                results.emplace_back();
+                for (const auto& J : jacobian(concat(std::vector{reshape(output, {output.size()}),
+                                                                 reshape(after.back(), {after.back().size()})},
+                                                     0),
+                                              targets))
+                    results.back().emplace_back(J.value());
+            }
+            for (std::size_t k = 0; k < results[0].size(); ++k)
+                CHECK(difference(results[0][k], results[1][k], 1e-11, 1e-13) == "");
+        }
+}
+
+TEST_CASE("a hook on a state changes what flows on, where sequences end and where they begin") {
+    for (const std::string kind : recurrent_kinds)
+        for (std::int32_t t = 0; t < 5; ++t) {
+            CAPTURE(kind);
+            CAPTURE(t);
+            std::vector<std::vector<Array<double>>> results;
+            for (const Granularity granularity : granularities)
+                for (const bool hooked : {true, false}) {
+                    const RecurrentOptions options{.kind = kind,
+                                                   .input_size = 2,
+                                                   .hidden_size = 3,
+                                                   .granularity = granularity,
+                                                   .bidirectional = true};
+                    const AnyLayer<double> layer(options);
+                    randomize(layer.parameters);
+                    Tape<double> tape;
+                    const auto x = tape.variable(random_array({5, 4, 2}, 1));
+                    const States<double> before = leaves(tape, random_states(options, 4, 2));
+                    const auto [output, after] = layer.run(x, before, {.lengths = {2, 5, 1, 4}});
+                    for (NodeIndex index = 0; index < tape.size() && hooked; ++index)
+                        if (tape.node(index).probe && tape.node(index).time_step == t)
+                            tape.at(index).register_hook([](const auto& dh) { return 3 * dh; });
+                    tape.backward(sum(square(output)) + sum(square(after.back())));
+                    results.push_back({Array<double>(x.grad())});
+                    for (const auto& state : before) results.back().emplace_back(state.grad());
+                    for (const auto& [name, parameter] : layer.parameters) results.back().push_back(parameter.grad());
+                }
+            for (std::size_t k = 0; k < results[0].size(); ++k)
+                CHECK(difference(results[0][k], results[2][k], 1e-11, 1e-13) == "");
+            CHECK(difference(results[0][0], results[1][0], 1e-3, 1e-3) != "");
+        }
+}
+
+TEST_CASE("a pass that begins inside a direction reaches what came before it there, and nothing else") {
+    for (const std::string kind : recurrent_kinds) {
+        CAPTURE(kind);
+        const AnyLayer<double> fused({.kind = kind, .input_size = 2, .hidden_size = 3, .bidirectional = true}),
+            elementary({.kind = kind,
+                        .input_size = 2,
+                        .hidden_size = 3,
+                        .granularity = Granularity::elementary,
+                        .bidirectional = true});
+        randomize(fused.parameters);
+        randomize(elementary.parameters);
+        const std::vector<std::size_t> lengths{2, 5, 1, 4};
+        for (std::int32_t t = 0; t < 5; ++t)
+            for (const std::string probe : {"h", "reverse.h"}) {
+                CAPTURE(t);
+                CAPTURE(probe);
+                std::vector<std::vector<Array<double>>> results;
+                for (const AnyLayer<double>* layer : {&fused, &elementary}) {
+                    for (auto [name, parameter] : layer->parameters) parameter.zero_grad();
+                    Tape<double> tape;
+                    const auto x = tape.variable(random_array({5, 4, 2}, 1));
+                    States<double> before{tape.variable(random_array({2, 4, 3}, 2))};
+                    if (kind == "lstm") before.push_back(tape.variable(random_array({2, 4, 3}, 3)));
+                    layer->run(x, before, {.lengths = lengths});
+                    Variable<double> state;
+                    for (NodeIndex index = 0; index < tape.size(); ++index)
+                        if (tape.node(index).name.text() == probe && tape.node(index).time_step == t)
+                            state = tape.at(index);
+                    REQUIRE(state.defined());
+                    tape.backward(sum(square(state)));
+                    results.push_back({Array<double>(x.grad())});
+                    for (const auto& part : before) results.back().emplace_back(part.grad());
+                    for (const auto& [name, parameter] : layer->parameters) results.back().push_back(parameter.grad());
+                    for (std::size_t s = 0; s < 5; ++s)  // x_s, of the sequences that reach t
+                        for (std::size_t b = 0; b < 4; ++b) {
+                            const bool before_t = probe == "h" ? static_cast<std::int32_t>(s) <= t
+                                                               : static_cast<std::int32_t>(s) >= t && s < lengths[b];
+                            const bool reaches = before_t && static_cast<std::int32_t>(lengths[b]) > t;
+                            if (kind != "rnn_relu") CHECK((x.grad()(s, b, 0) != 0) == reaches);
+                        }
+                }
+                for (std::size_t k = 0; k < results[0].size(); ++k)
+                    CHECK(difference(results[0][k], results[1][k], 1e-11, 1e-13) == "");
+            }
+    }
+}
+
+TEST_CASE("what each step adds to a weight's gradient is kept at its time, in every form and both directions") {
+    for (const std::string kind : recurrent_kinds)
+        for (const bool packed : {false, true}) {
+            CAPTURE(kind);
+            CAPTURE(packed);
+            // Of every weight the sum of the shares at each time.
+            const auto shares_by_time = [&](Granularity granularity) {
+                const AnyLayer<double> layer({.kind = kind,
+                                              .input_size = 2,
+                                              .hidden_size = 3,
+                                              .granularity = granularity,
+                                              .bidirectional = true});
+                randomize(layer.parameters);
+                Tape<double> tape;
+                const auto x = tape.variable(random_array({5, 3, 2}, 1));
+                States<double> before{tape.variable(random_array({2, 3, 3}, 2))};
+                if (kind == "lstm") before.push_back(tape.variable(random_array({2, 3, 3}, 3)));
+                SequenceOptions how;
+                if (packed) how.lengths = {2, 5, 1};
+                tape.backward(sum(square(layer.run(x, before, how).first)));
+                std::map<std::string, std::map<std::int32_t, Array<double>>> sums;
+                for (const auto& [name, parameter] : layer.parameters) {
+                    if (parameter.shape().rank() != 2) continue;
+                    const std::size_t rows = parameter.shape()[0], columns = parameter.shape()[1];
+                    for (const auto& share : tape.shares(parameter)) {
+                        const std::size_t batch = share.rows / share.time_steps;
+                        for (std::size_t r = 0; r < share.rows; ++r) {
+                            auto& sum_at = sums[name][share.first_time_step + static_cast<std::int32_t>(r / batch)];
+                            if (sum_at.dimension() == 0) sum_at = Array<double>(parameter.value() * 0.0);
+                            for (std::size_t i = 0; i < rows; ++i)
+                                for (std::size_t j = 0; j < columns; ++j)
+                                    sum_at(i, j) +=
+                                        share.delta[r * share.delta_stride + i] * share.x[r * share.x_stride + j];
+                        }
+                    }
+                }
+                return sums;
+            };
+            const auto fused = shares_by_time(Granularity::fused), elementary = shares_by_time(Granularity::elementary);
+            CHECK(fused.size() == 4);
+            for (const auto& [weight, times] : fused) {
+                CHECK(times.size() == 5);
+                for (const auto& [time, found] : times)
+                    CHECK(difference(found, elementary.at(weight).at(time), 1e-11, 1e-13) == "");
+            }
+        }
 }
 
 TEST_CASE("a learned initial state begins as zeros, is the same for every sequence, and gives way to a given one") {

@@ -56,7 +56,9 @@ Result train(CellKind kind, const Sizes& n, Mode mode, bool retain_graph = false
     Variable<T> h = h0, c = has_c ? tape.zeros({n.B, n.H}) : Variable<T>(), output;
     const RecurrentWeights<T> weights{tape.use(w_ih), tape.use(w_hh), tape.use(b_ih), tape.use(b_hh)};
     if (mode == Mode::layer) {
-        output = recurrent_sequence(kind, Granularity::fused, x, h, c, false, weights, StepLabels{}).output;
+        output = recurrent_sequence(kind, Granularity::fused, x, h, c, false, weights, StepLabels{},
+                                    PackedSteps(x.shape()[0], x.shape()[1]))
+                     .output;
     } else {
         std::vector<Variable<T>> states;
         StepLabels labels;
