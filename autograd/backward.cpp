@@ -397,8 +397,8 @@ void Tape<T>::run_backward(NodeIndex root, const T* seed, bool retain_graph) {
         node.gradient = pool_.acquire(node.shape.size());
         if (seed)
             std::copy_n(seed, node.shape.size(), node.gradient);
-        else
-            node.gradient[0] = T(1);
+        else  // one element, or none: an empty seed has no address
+            std::fill_n(node.gradient, node.shape.size(), T(1));
         if (detecting) check_gradient("the seed holds", root, node.gradient);
         while (this->node(index).further_output) --index;  // the operation's turn is at its first output
     }
