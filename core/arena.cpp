@@ -25,6 +25,12 @@ void poison(std::uintptr_t begin, [[maybe_unused]] std::uintptr_t end) noexcept 
 
 }  // namespace
 
+Arena::Arena() noexcept = default;
+
+Arena::~Arena() {
+    release();
+}
+
 void Arena::unpoison(std::uintptr_t start, [[maybe_unused]] std::size_t bytes) noexcept {
     ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void*>(start), bytes);
 }

@@ -21,8 +21,8 @@ class Arena {
     /// Where an allocation of 64 bytes or more begins: on a cache line, which is also the widest vector register.
     static constexpr std::size_t alignment = 64;
 
-    Arena() = default;
-    ~Arena() { release(); }
+    Arena() noexcept;
+    ~Arena();
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
 

@@ -229,6 +229,10 @@ const char* dtype_name(const AnyArray& array) {
                       array);
 }
 
+bool ArrayFile::contains(const std::string& name) const {
+    return arrays.contains(name);
+}
+
 std::vector<std::string> ArrayFile::names() const {
     std::vector<std::string> result;
     for (const auto& [name, array] : arrays) result.push_back(name);

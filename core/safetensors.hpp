@@ -30,7 +30,7 @@ struct ArrayFile {
     std::map<std::string, std::string> metadata;
     std::string path;  ///< where it was read from, for error messages
 
-    bool contains(const std::string& name) const { return arrays.count(name) != 0; }
+    bool contains(const std::string& name) const;
     std::vector<std::string> names() const;
 
     /// The array called `name`, of exactly this type. Throws FileError, naming the file, when there is none of that

@@ -11,8 +11,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
+#include <set>
 #include <system_error>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -221,86 +224,131 @@ std::string path_in(const std::string& folder, const std::string& name) {
 
 }  // namespace
 
-Report::Report(std::string title, std::string subtitle) : title_(std::move(title)), subtitle_(std::move(subtitle)) {
-    if (title_.empty()) throw ValueError("Report: the title is empty");
+struct Report::Content {
+    struct Fact {
+        std::string label;
+        std::string value;
+        std::string detail;
+    };
+    struct Finding {
+        Severity severity;
+        std::string finding;
+        std::string evidence;
+        std::string advice;
+    };
+    struct Text {
+        std::string title;
+        std::string text;
+    };
+    struct Section {
+        std::string id;  // its anchor, and the name of its files
+        std::variant<Text, LineFigure, HeatMap, GraphFigure, Table> content;
+        Width width = Width::full;
+    };
+
+    std::string new_id(const std::string& name) const;
+    /// The colour that the fewest figures have so far, and none of `taken`.
+    std::size_t least_used_colour(const std::set<std::size_t>& taken) const;
+    void share_colours(LineFigure& figure);
+    std::string overview() const;
+
+    std::string title;
+    std::string subtitle;
+    std::vector<Finding> findings;
+    std::vector<Fact> facts;
+    std::vector<Section> sections;
+    std::map<std::string, std::size_t> colours;  // of series by name
+    std::map<std::size_t, std::size_t> figures_with_colour;
+};
+
+Report::Report(std::string title, std::string subtitle) : content_(std::make_unique<Content>()) {
+    if (title.empty()) throw ValueError("Report: the title is empty");
+    content_->title = std::move(title);
+    content_->subtitle = std::move(subtitle);
 }
+Report::Report(const Report& other) : content_(std::make_unique<Content>(*other.content_)) {}
+Report::Report(Report&&) noexcept = default;
+Report& Report::operator=(Report other) noexcept {
+    content_.swap(other.content_);
+    return *this;
+}
+Report::~Report() = default;
 
 Report& Report::add_fact(std::string label, std::string value, std::string detail) {
     if (label.empty() || value.empty())
         throw ValueError(fmt::format("Report::add_fact: the {} is empty", label.empty() ? "label" : "value"));
-    facts_.push_back({std::move(label), std::move(value), std::move(detail)});
+    content_->facts.push_back({std::move(label), std::move(value), std::move(detail)});
     return *this;
 }
 
 Report& Report::add_finding(Severity severity, std::string finding, std::string evidence, std::string advice) {
     if (finding.empty() || evidence.empty())
         throw ValueError(fmt::format("Report::add_finding: the {} is empty", finding.empty() ? "finding" : "evidence"));
-    findings_.push_back({severity, std::move(finding), std::move(evidence), std::move(advice)});
+    content_->findings.push_back({severity, std::move(finding), std::move(evidence), std::move(advice)});
     return *this;
 }
 
 Report& Report::add_text(std::string title, std::string text) {
     if (title.empty() && text.empty()) throw ValueError("Report::add_text: title and text are empty");
-    std::string id = new_id(title);
-    sections_.push_back({std::move(id), Text{std::move(title), std::move(text)}});
+    std::string id = content_->new_id(title);
+    content_->sections.push_back({std::move(id), Content::Text{std::move(title), std::move(text)}});
     return *this;
 }
 
 Report& Report::add(LineFigure figure, Width width) {
     check("Report::add", figure);
-    share_colours(figure);
-    std::string id = new_id(figure.title);
-    sections_.push_back({std::move(id), std::move(figure), width});
+    content_->share_colours(figure);
+    std::string id = content_->new_id(figure.title);
+    content_->sections.push_back({std::move(id), std::move(figure), width});
     return *this;
 }
 
 Report& Report::add(HeatMap figure, Width width) {
     check("Report::add", figure);
-    std::string id = new_id(figure.title);
-    sections_.push_back({std::move(id), std::move(figure), width});
+    std::string id = content_->new_id(figure.title);
+    content_->sections.push_back({std::move(id), std::move(figure), width});
     return *this;
 }
 
 Report& Report::add(GraphFigure figure) {
     check("Report::add", figure);
-    std::string id = new_id(figure.title);
-    sections_.push_back({std::move(id), std::move(figure)});
+    std::string id = content_->new_id(figure.title);
+    content_->sections.push_back({std::move(id), std::move(figure)});
     return *this;
 }
 
 Report& Report::add(Table table) {
     check("Report::add", table);
-    std::string id = new_id(table.title);
-    sections_.push_back({std::move(id), std::move(table)});
+    std::string id = content_->new_id(table.title);
+    content_->sections.push_back({std::move(id), std::move(table)});
     return *this;
 }
 
-std::string Report::new_id(const std::string& title) const {
+std::string Report::Content::new_id(const std::string& name) const {
     const auto is_taken = [&](const std::string& id) {
         return id == "overview" || id == "diagnosis" || id.rfind("ebb-", 0) == 0 ||
-               std::any_of(sections_.begin(), sections_.end(),
-                           [&](const Section& section) { return section.id == id; });
+               std::any_of(sections.begin(), sections.end(), [&](const Section& section) { return section.id == id; });
     };
-    std::string id = slug(title);
+    std::string id = slug(name);
     if (id.empty()) id = "section";
     const std::string stem = id;
     for (std::size_t number = 2; is_taken(id); ++number) id = fmt::format("{}-{}", stem, number);
     return id;
 }
 
-std::size_t Report::least_used_colour(const std::set<std::size_t>& taken) const {
+std::size_t Report::Content::least_used_colour(const std::set<std::size_t>& taken) const {
     std::size_t choice = 0;
     while (taken.contains(choice)) ++choice;
     const auto uses = [&](std::size_t colour) {
-        const auto found = figures_with_colour_.find(colour);
-        return found == figures_with_colour_.end() ? 0 : found->second;
+        const auto found = figures_with_colour.find(colour);
+        return found == figures_with_colour.end() ? 0 : found->second;
     };
     for (std::size_t colour = 0; colour < line_colours.size(); ++colour)
         if (!taken.contains(colour) && uses(colour) < uses(choice)) choice = colour;
     return choice;
 }
 
-void Report::share_colours(LineFigure& figure) {
+void Report::Content::share_colours(LineFigure& figure) {
     std::vector<Series*> own;  // those that have a name of their own in the legend
     const auto collect = [&](std::vector<Series>& group) {
         for (Series& series : group)
@@ -311,27 +359,27 @@ void Report::share_colours(LineFigure& figure) {
 
     std::set<std::size_t> here;
     for (Series* series : own) {
-        const auto known = colours_.find(series->name);
-        if (!series->colour && known != colours_.end()) series->colour = known->second;
+        const auto known = colours.find(series->name);
+        if (!series->colour && known != colours.end()) series->colour = known->second;
         if (series->colour) here.insert(*series->colour);
     }
     for (Series* series : own) {
         if (!series->colour) {
-            const auto known = colours_.find(series->name);
-            series->colour = known != colours_.end() ? known->second : least_used_colour(here);
+            const auto known = colours.find(series->name);
+            series->colour = known != colours.end() ? known->second : least_used_colour(here);
         }
         here.insert(*series->colour);
-        colours_.emplace(series->name, *series->colour);
+        colours.emplace(series->name, *series->colour);
     }
-    for (const std::size_t colour : here) ++figures_with_colour_[colour];
+    for (const std::size_t colour : here) ++figures_with_colour[colour];
     assign_colours(figure);
 }
 
-std::string Report::overview() const {
+std::string Report::Content::overview() const {
     std::string html;
-    if (!findings_.empty()) {
+    if (!findings.empty()) {
         html += "<section class=\"diagnosis\" id=\"diagnosis\" aria-label=\"Diagnosis\">\n<ul>\n";
-        for (const Finding& finding : findings_) {
+        for (const Finding& finding : findings) {
             const SeverityLook look = look_of(finding.severity);
             html += fmt::format(
                 "<li class=\"{}\"><strong><span>{}</span> {}</strong><p>{}</p>{}</li>\n", look.style, look.word,
@@ -340,9 +388,9 @@ std::string Report::overview() const {
         }
         html += "</ul></section>\n";
     }
-    if (!facts_.empty()) {
+    if (!facts.empty()) {
         html += "<dl class=\"facts\" id=\"overview\">\n";
-        for (const Fact& fact : facts_) {
+        for (const Fact& fact : facts) {
             html += fmt::format(
                 "<div><dt>{}</dt><dd>{}{}</dd></div>\n", escape_markup(fact.label), escape_markup(fact.value),
                 fact.detail.empty() ? "" : fmt::format(" <small>{}</small>", escape_markup(fact.detail)));
@@ -353,17 +401,17 @@ std::string Report::overview() const {
 }
 
 std::string Report::html() const {
-    if (sections_.empty() && facts_.empty() && findings_.empty())
+    if (content_->sections.empty() && content_->facts.empty() && content_->findings.empty())
         throw ValueError(fmt::format(
-            "Report::html: \"{}\": the report is empty: expected at least one figure, table or text", title_));
+            "Report::html: \"{}\": the report is empty: expected at least one figure, table or text", content_->title));
     std::string contents;
     std::string body;
     bool has_graph = false;
     json data = json::array();
-    for (const Section& section : sections_) {
+    for (const Content::Section& section : content_->sections) {
         const std::string& id = section.id;
         std::string title;
-        if (const auto* text = std::get_if<Text>(&section.content)) {
+        if (const auto* text = std::get_if<Content::Text>(&section.content)) {
             title = text->title;
             body += fmt::format("<section class=\"text full\" id=\"{}\">\n", id);
             if (!title.empty()) body += heading(id, title, "");
@@ -400,11 +448,14 @@ std::string Report::html() const {
                    : ".</p>\n";
     return filled(
         web::page_template,
-        {{"title", escape_markup(title_)},
-         {"subtitle", subtitle_.empty() ? "" : fmt::format("<p class=\"subtitle\">{}</p>", escape_markup(subtitle_))},
+        {{"title", escape_markup(content_->title)},
+         {"subtitle", content_->subtitle.empty()
+                          ? ""
+                          : fmt::format("<p class=\"subtitle\">{}</p>", escape_markup(content_->subtitle))},
          {"style", std::string{web::style}},
-         {"overview", overview()},
-         {"contents", sections_.size() < 2 ? "" : "<nav aria-label=\"Contents\"><ul>\n" + contents + "</ul></nav>"},
+         {"overview", content_->overview()},
+         {"contents",
+          content_->sections.size() < 2 ? "" : "<nav aria-label=\"Contents\"><ul>\n" + contents + "</ul></nav>"},
          {"body", body},
          {"static", interactive() ? ""
                                   : fmt::format("<p class=\"why-static\">The figures are still pictures. {}</p>",
@@ -422,7 +473,7 @@ void Report::save(const std::string& path) const {
 std::vector<std::string> Report::save_svg(const std::string& folder) const {
     make_folder("Report::save_svg", folder);
     std::vector<std::string> paths;
-    for (const Section& section : sections_) {
+    for (const Content::Section& section : content_->sections) {
         const std::string path = path_in(folder, section.id + ".svg");
         if (const auto* lines = std::get_if<LineFigure>(&section.content))
             inspect::save_svg(path, *lines);
@@ -446,7 +497,7 @@ std::vector<std::string> Report::save_data(const std::string& folder) const {
         paths.push_back(path_in(folder, id + ".json"));
         save_json(paths.back(), content);
     };
-    for (const Section& section : sections_) {
+    for (const Content::Section& section : content_->sections) {
         if (const auto* lines = std::get_if<LineFigure>(&section.content))
             save_both(section.id, *lines);
         else if (const auto* map = std::get_if<HeatMap>(&section.content))

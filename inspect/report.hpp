@@ -3,12 +3,9 @@
 
 #include <ebb/inspect/figure.hpp>
 
-#include <cstddef>
-#include <map>
-#include <set>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace ebb::inspect {
@@ -28,6 +25,10 @@ class Report {
   public:
     /// Throws ValueError for an empty title.
     explicit Report(std::string title, std::string subtitle = {});
+    Report(const Report& other);
+    Report(Report&&) noexcept;
+    Report& operator=(Report other) noexcept;
+    ~Report();
 
     /// An entry of the diagnosis, which stands above all else: what was found ("The gradient vanishes: it falls by 10×
     /// every 7 steps"), the numbers that it stands on, and what could be tried. Throws ValueError for an empty finding
@@ -66,41 +67,8 @@ class Report {
     static std::string_view why_static();
 
   private:
-    struct Fact {
-        std::string label;
-        std::string value;
-        std::string detail;
-    };
-    struct Finding {
-        Severity severity;
-        std::string finding;
-        std::string evidence;
-        std::string advice;
-    };
-    struct Text {
-        std::string title;
-        std::string text;
-    };
-    struct Section {
-        std::string id;  // its anchor, and the name of its files
-        std::variant<Text, LineFigure, HeatMap, GraphFigure, Table> content;
-        Width width = Width::full;
-    };
-
-    std::string new_id(const std::string& title) const;
-    /// The colour that the fewest figures have so far, and none of `taken`.
-    std::size_t least_used_colour(const std::set<std::size_t>& taken) const;
-    void share_colours(LineFigure& figure);
-
-    std::string title_;
-    std::string subtitle_;
-    std::string overview() const;
-
-    std::vector<Finding> findings_;
-    std::vector<Fact> facts_;
-    std::vector<Section> sections_;
-    std::map<std::string, std::size_t> colours_;  // of series by name
-    std::map<std::size_t, std::size_t> figures_with_colour_;
+    struct Content;
+    std::unique_ptr<Content> content_;
 };
 
 }  // namespace ebb::inspect

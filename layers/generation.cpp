@@ -1,6 +1,8 @@
 #include <ebb/core/error.hpp>
 #include <ebb/layers/generation.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -98,7 +100,11 @@ std::int64_t sample_token(const std::vector<double>& logits, const SamplingOptio
     return token;
 }
 
-void check_beam(const BeamOptions& options) {
+double beam_score(double log_likelihood, std::size_t length, double penalty) {
+    return log_likelihood / std::pow((5 + static_cast<double>(length)) / 6, penalty);
+}
+
+BeamSearch::BeamSearch(const BeamOptions& options) : options_(options), live_(1) {
     if (options.width == 0) fail<ValueError>("beam_search: width is 0: expected at least 1");
     if (options.length == 0) fail<ValueError>("beam_search: length is 0: expected at least 1");
     if (!(options.length_penalty >= 0 && std::isfinite(options.length_penalty)))
@@ -106,8 +112,50 @@ void check_beam(const BeamOptions& options) {
             fmt::format("beam_search: length_penalty is {}: expected a number, at least 0", options.length_penalty));
 }
 
-double beam_score(double log_likelihood, std::size_t length, double penalty) {
-    return log_likelihood / std::pow((5 + static_cast<double>(length)) / 6, penalty);
+std::vector<BeamSearch::Step> BeamSearch::advance(const std::vector<std::vector<double>>& logits) {
+    struct Candidate {
+        double log_likelihood;
+        Step step;
+    };
+    std::vector<Candidate> candidates;
+    for (std::size_t from = 0; from < live_.size(); ++from) {
+        const std::vector<double> log_p = log_probabilities(logits[from]);
+        for (std::size_t token = 0; token < log_p.size(); ++token)
+            if (std::isfinite(log_p[token]))
+                candidates.push_back(
+                    {live_[from].log_likelihood + log_p[token], {from, static_cast<std::int64_t>(token)}});
+    }
+    // Live hypotheses stand in the order of their rank: a stable sort lets equals keep it.
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.log_likelihood > b.log_likelihood; });
+    candidates.resize(std::min(candidates.size(), options_.width));
+
+    std::vector<Step> steps;
+    std::vector<Hypothesis> live;
+    for (const auto& [log_likelihood, step] : candidates) {
+        Hypothesis longer = live_[step.from];
+        longer.tokens.push_back(step.token);
+        longer.log_likelihood = log_likelihood;
+        const std::size_t length = longer.tokens.size();
+        longer.score = beam_score(log_likelihood, length, options_.length_penalty);
+        longer.ended = options_.end_token == step.token;
+        if (longer.ended || length == options_.length) {
+            ended_.push_back(std::move(longer));
+        } else {
+            live.push_back(std::move(longer));
+            steps.push_back(step);
+        }
+    }
+    live_ = std::move(live);
+    return steps;
+}
+
+std::vector<Hypothesis> BeamSearch::results() const {
+    std::vector<Hypothesis> best = ended_;
+    std::stable_sort(best.begin(), best.end(),
+                     [](const Hypothesis& a, const Hypothesis& b) { return a.score > b.score; });
+    best.resize(std::min(best.size(), options_.width));
+    return best;
 }
 
 }  // namespace ebb

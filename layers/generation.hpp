@@ -22,8 +22,6 @@
 #include <ebb/core/random.hpp>
 #include <ebb/layers/kept_state.hpp>
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -110,10 +108,32 @@ struct Hypothesis {
     bool ended = false;         ///< by the end token
 };
 
-/// Throws ValueError for a width or a length of 0, or a length penalty that is negative or not finite.
-void check_beam(const BeamOptions& options);
 /// log p / ((5 + length) / 6)^penalty
 double beam_score(double log_likelihood, std::size_t length, double penalty);
+
+/// The beam without the model: the live hypotheses, and which of their continuations go on. At first one is live: the
+/// empty one.
+class BeamSearch {
+  public:
+    /// Throws ValueError for a width or a length of 0, or a length penalty that is negative or not finite.
+    explicit BeamSearch(const BeamOptions& options);
+
+    struct Step {
+        std::size_t from;  ///< which of the hypotheses that were live
+        std::int64_t token;
+    };
+    /// Ranks all continuations of the live hypotheses by one token, given the logits [V] that follow each. The steps to
+    /// those that are live now, the best first; none when the search has ended.
+    std::vector<Step> advance(const std::vector<std::vector<double>>& logits);
+
+    /// What has ended so far, at most `width`, the best first.
+    std::vector<Hypothesis> results() const;
+
+  private:
+    BeamOptions options_;
+    std::vector<Hypothesis> live_;
+    std::vector<Hypothesis> ended_;
+};
 
 /// A text that a model continues. What was read or generated is in the state, which stays between calls:
 /// generate(10) twice is generate(20).
@@ -193,50 +213,21 @@ class Autoregression {
 template <class State>
 std::vector<Hypothesis> Autoregression<State>::beam_search(const BeamOptions& options) const {
     check_started("beam_search");
-    check_beam(options);
-    struct Live {
-        Hypothesis hypothesis;
-        StepResult<State> now;
-    };
-    struct Candidate {
-        double log_likelihood;
-        std::size_t from;  // among the live
-        std::int64_t token;
-    };
-    std::vector<Live> live{{{}, {logits_, state_}}};
-    std::vector<Hypothesis> done;
-    for (std::size_t length = 1; length <= options.length && !live.empty(); ++length) {
-        std::vector<Candidate> candidates;
-        for (std::size_t from = 0; from < live.size(); ++from) {
-            const std::vector<double> log_p = log_probabilities(live[from].now.logits);
-            for (std::size_t token = 0; token < log_p.size(); ++token)
-                if (std::isfinite(log_p[token]))
-                    candidates.push_back(
-                        {live[from].hypothesis.log_likelihood + log_p[token], from, static_cast<std::int64_t>(token)});
+    BeamSearch search(options);
+    std::vector<std::vector<double>> logits{logits_};
+    std::vector<State> states{state_};
+    while (true) {
+        const std::vector<BeamSearch::Step> steps = search.advance(logits);
+        if (steps.empty()) return search.results();
+        logits.clear();
+        std::vector<State> next;
+        for (const BeamSearch::Step& step : steps) {
+            StepResult<State> result = step_(step.token, states[step.from]);
+            logits.push_back(std::move(result.logits));
+            next.push_back(std::move(result.state));
         }
-        // Live hypotheses stand in the order of their rank: a stable sort lets equals keep it.
-        std::stable_sort(candidates.begin(), candidates.end(),
-                         [](const Candidate& a, const Candidate& b) { return a.log_likelihood > b.log_likelihood; });
-        candidates.resize(std::min(candidates.size(), options.width));
-        std::vector<Live> next;
-        for (const Candidate& candidate : candidates) {
-            const Live& before = live[candidate.from];
-            Hypothesis longer = before.hypothesis;
-            longer.tokens.push_back(candidate.token);
-            longer.log_likelihood = candidate.log_likelihood;
-            longer.score = beam_score(candidate.log_likelihood, length, options.length_penalty);
-            longer.ended = options.end_token == candidate.token;
-            if (longer.ended || length == options.length)
-                done.push_back(std::move(longer));
-            else
-                next.push_back({std::move(longer), step_(candidate.token, before.now.state)});
-        }
-        live = std::move(next);
+        states = std::move(next);
     }
-    std::stable_sort(done.begin(), done.end(),
-                     [](const Hypothesis& a, const Hypothesis& b) { return a.score > b.score; });
-    done.resize(std::min(done.size(), options.width));
-    return done;
 }
 
 }  // namespace ebb

@@ -7,6 +7,7 @@
 #include <limits>
 #include <string_view>
 #include <type_traits>
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -96,12 +97,18 @@ Array<double> square_values(const char* call, const Weight& weight) {
 // ---- Weight
 // ----------------------------------------------------------------------------------------------------------
 
+struct Weight::Target {
+    std::variant<Parameter<float>, Parameter<double>, Array<float>*, Array<double>*> weight;
+};
+
 Weight::Weight(const Parameter<float>& parameter)
-    : target_(parameter), shape_(parameter.shape()), name_(parameter.name()) {}
+    : target_(new Target{parameter}), shape_(parameter.shape()), name_(parameter.name()) {}
 Weight::Weight(const Parameter<double>& parameter)
-    : target_(parameter), shape_(parameter.shape()), name_(parameter.name()) {}
-Weight::Weight(Array<float>& array) : target_(&array), shape_(Shape::of(array.shape())), name_("the array") {}
-Weight::Weight(Array<double>& array) : target_(&array), shape_(Shape::of(array.shape())), name_("the array") {}
+    : target_(new Target{parameter}), shape_(parameter.shape()), name_(parameter.name()) {}
+Weight::Weight(Array<float>& array)
+    : target_(new Target{&array}), shape_(Shape::of(array.shape())), name_("the array") {}
+Weight::Weight(Array<double>& array)
+    : target_(new Target{&array}), shape_(Shape::of(array.shape())), name_("the array") {}
 
 Array<double> Weight::values() const {
     Array<double> result = array_of(shape_);
@@ -113,7 +120,7 @@ Array<double> Weight::values() const {
             else
                 copy(target.value());
         },
-        target_);
+        target_->weight);
     return result;
 }
 
@@ -140,7 +147,7 @@ void Weight::set(const char* call, const Array<double>& values) const {
                 write(target.mutable_value().data());
             }
         },
-        target_);
+        target_->weight);
 }
 
 Weight Weight::rows(std::size_t first, std::size_t count, std::string name) const {

@@ -20,8 +20,8 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace ebb::init {
@@ -44,7 +44,8 @@ class Weight {
     Weight rows(std::size_t first, std::size_t count, std::string name) const;
 
   private:
-    std::variant<Parameter<float>, Parameter<double>, Array<float>*, Array<double>*> target_;
+    struct Target;
+    std::shared_ptr<const Target> target_;
     Shape shape_;
     std::string name_;
     std::size_t offset_ = 0;  // of the first element
