@@ -1,5 +1,6 @@
 #include <ebb/autograd/grad_mode.hpp>
 #include <ebb/autograd/operations/transposed.hpp>
+#include <ebb/autograd/substitution.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 
@@ -223,6 +224,10 @@ void Tape<T>::refresh(Node<T>& parameter) const {
 template <class T>
 Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
     check_thread("Tape.use");
+    if (const Variable<T>* const other = Substitution<T>::of(parameter)) {
+        check("Tape.use", *other);
+        return *other;
+    }
     const typename Parameter<T>::State& state = parameter.state();
     const bool wanted = state.requires_grad && grad_enabled();
     for (std::size_t k = 0; k < parameter_count_; ++k) {

@@ -137,6 +137,24 @@ QR qr(const Array<T>& a) {
 }
 
 template <class T>
+SVD svd(const Array<T>& a) {
+    Work given = checked("svd", a, false);
+    // Of A', which LAPACK sees, A' = V diag(sigma) U': its left vectors, by columns, are V' by rows, and U likewise.
+    const blasint m = given.columns, n = given.rows, k = std::min(m, n);
+    const auto rank = static_cast<std::size_t>(k);
+    SVD result{Array<double>::from_shape({static_cast<std::size_t>(n), rank}), std::vector<double>(rank),
+               Array<double>::from_shape({rank, static_cast<std::size_t>(m)})};
+    std::vector<blasint> integers(8 * rank);
+    blasint info = 0;
+    with_workspace([&](double* work, const blasint* length) {
+        dgesdd_("S", &m, &n, given.elements.data(), &m, result.sigma.data(), result.vt.data(), &m, result.u.data(), &k,
+                work, length, integers.data(), &info, 1);
+    });
+    check_info("svd", "dgesdd", info);
+    return result;
+}
+
+template <class T>
 std::vector<double> singular_values(const Array<T>& a) {
     return singular_values_of("singular_values", checked("singular_values", a, false));
 }
@@ -158,6 +176,7 @@ double spectral_norm(const Array<T>& a) {
 
 #define EBB_INSTANTIATE(T)                                                   \
     template QR qr(const Array<T>&);                                         \
+    template SVD svd(const Array<T>&);                                       \
     template std::vector<double> singular_values(const Array<T>&);           \
     template std::vector<std::complex<double>> eigenvalues(const Array<T>&); \
     template double spectral_radius(const Array<T>&);                        \

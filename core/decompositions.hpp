@@ -23,6 +23,16 @@ struct QR {
 template <class T>
 QR qr(const Array<T>& a);
 
+struct SVD {
+    Array<double> u;            ///< [m, k], k = min(m, n): orthonormal columns
+    std::vector<double> sigma;  ///< [k], falling
+    Array<double> vt;           ///< [k, n]: V', orthonormal rows
+};
+
+/// A = U diag(sigma) V'. A singular vector is known up to its sign; u_i and v_i have theirs in common.
+template <class T>
+SVD svd(const Array<T>& a);
+
 /// sigma_1 >= sigma_2 >= ... >= 0, min(m, n) of them: A = U diag(sigma) V'.
 template <class T>
 std::vector<double> singular_values(const Array<T>& a);

@@ -14,7 +14,7 @@ namespace ebb {
 template <class T>
 Variable<T> dropout(const Variable<T>& x, double p, Generator& generator = default_generator());
 
-/// Throws ValueError, naming `call`, unless 0 <= p <= 1.
-void check_probability(std::string_view call, double p);
+/// Throws ValueError, naming `call` and `rate`, unless 0 <= p <= 1.
+void check_probability(std::string_view call, double p, std::string_view rate = "p");
 
 }  // namespace ebb

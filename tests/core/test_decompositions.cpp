@@ -111,6 +111,29 @@ TEST_CASE("singular values of a random matrix: their squares are the eigenvalues
     }
 }
 
+TEST_CASE("A = U diag(sigma) V' with orthonormal U and V, and the singular values of before") {
+    Generator generator(3);
+    for (const Shape& shape : {Shape{1, 1}, Shape{6, 6}, Shape{20, 7}, Shape{4, 9}}) {
+        CAPTURE(to_string(shape));
+        const Array<double> a = randn<double>(shape, generator);
+        const auto [u, sigma, vt] = linalg::svd(a);
+        const std::size_t k = std::min(shape[0], shape[1]);
+        Array<double> scaled = vt;
+        for (std::size_t i = 0; i < k; ++i)
+            for (std::size_t j = 0; j < shape[1]; ++j) scaled(i, j) *= sigma[i];
+        CHECK(largest_difference(product(u, scaled), a) < 1e-13);
+        CHECK(largest_difference(product(u, u, true), identity(k)) < 1e-13);
+        for (std::size_t i = 0; i < k; ++i)
+            for (std::size_t j = 0; j < k; ++j) {
+                double inner = 0;
+                for (std::size_t l = 0; l < shape[1]; ++l) inner += vt(i, l) * vt(j, l);
+                CHECK(std::abs(inner - (i == j)) < 1e-13);
+            }
+        const std::vector<double> alone = linalg::singular_values(a);
+        for (std::size_t i = 0; i < k; ++i) CHECK(sigma[i] == near(alone[i]).epsilon(1e-13));
+    }
+}
+
 TEST_CASE("eigenvalues that were put into a matrix come out of it, by falling modulus, pairs from above") {
     Array<double> a = Array<double>::from_shape({5, 5});
     a.fill(0);
@@ -137,6 +160,8 @@ TEST_CASE("rho is not the norm: a shear can stretch, and never grows") {
 }
 
 TEST_CASE("errors of decompositions") {
+    CHECK_THROWS_WITH_AS(linalg::svd(Array<double>::from_shape({0, 2})),
+                         "svd: a is [0, 2]: expected a matrix of at least one row and one column", ShapeError);
     CHECK_THROWS_WITH_AS(linalg::qr(Array<double>({1, 2, 3})),
                          "qr: a is [3]: expected a matrix of at least one row and one column", ShapeError);
     const Array<double> empty = Array<double>::from_shape({0, 4});
