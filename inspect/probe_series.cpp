@@ -165,9 +165,14 @@ AllSeries<T> all_series(const Tape<T>& tape) {
         std::erase_if(waiting_gates, [&](NodeIndex waiting) {
             const Node<T>& gate = tape.node(waiting);
             if (gate.step_owner != node.step_owner || gate.time_step != node.time_step) return false;
-            const std::size_t columns = gate.shape.rank() == 0 ? 1 : gate.shape.back();
-            const std::size_t rows = gate.shape.size() / std::max<std::size_t>(columns, 1);
-            add_gate(place, module, gate.time_step, {gate.name.text(), gate.value, rows, columns, columns});
+            if (!gate.name.empty()) {
+                const std::size_t columns = gate.shape.rank() == 0 ? 1 : gate.shape.back();
+                const std::size_t rows = gate.shape.size() / std::max<std::size_t>(columns, 1);
+                add_gate(place, module, gate.time_step, {gate.name.text(), gate.value, rows, columns, columns});
+            } else if (gate.operation) {  // the step of a cell that another one is wrapped around
+                for (const Intermediate<T>& inner : gate.operation->intermediates(tape, gate))
+                    add_gate(place, module, gate.time_step, inner);
+            }
             return true;
         });
     }

@@ -11,13 +11,22 @@
 namespace ebb {
 
 template <class T>
-Linear<T>::Linear(const Options& options) : Module<T>("Linear", options.name) {
+Linear<T>::Linear(const Options& options, const Parameter<T>& tied) : Module<T>("Linear", options.name) {
     if (options.in_features == 0 || options.out_features == 0)
         fail<ValueError>(fmt::format("{}: in_features is {}, out_features is {}: expected at least 1 each",
                                      this->display_name(), options.in_features, options.out_features));
+    const Shape shape{options.out_features, options.in_features};
+    if (tied.defined() && tied.shape() != shape)
+        fail<ShapeError>(fmt::format(
+            "{}: the tied weight is {}: expected [out_features, in_features], {}: a Linear between them can "
+            "bring the width to that of the weight",
+            this->display_name(), to_string(tied.shape()), to_string(shape)));
     const T bound = T(1) / std::sqrt(static_cast<T>(options.in_features));
-    weight =
-        this->register_parameter("weight", uniform<T>(Shape{options.out_features, options.in_features}, -bound, bound));
+    weight = tied;
+    if (tied.defined())
+        this->register_parameter("weight", tied);
+    else
+        weight = this->register_parameter("weight", uniform<T>(shape, -bound, bound));
     if (options.bias) bias = this->register_parameter("bias", uniform<T>(Shape{options.out_features}, -bound, bound));
 }
 

@@ -89,6 +89,16 @@ State from_parts(const StateParts<T>& parts) {
         return State{parts[0], parts[1], parts[2], parts[3]};
 }
 
+inline constexpr std::array default_state_names{"h", "c", "s2", "s3"};
+
+/// What part k of a cell's state is called.
+template <class Cell>
+constexpr const char* state_name(std::size_t part) {
+    if constexpr (requires { Cell::state_names[part]; })
+        if (part < Cell::state_names.size()) return Cell::state_names[part];
+    return default_state_names[part];
+}
+
 }  // namespace detail
 
 template <class T, class State>
@@ -99,7 +109,9 @@ struct RecurrentOutput {
 
 /// `Cell` is a module over T with
 ///
-/// - `State operator()(const Variable<T>& x, const State& before) const`: one step, x [rows, I];
+/// - `State operator()(const Variable<T>& x, const State& before) const`: one step, x [rows, I]; a cell that goes by
+/// the
+///   clock takes the time step as well, `(x, before, std::int32_t time_step)`;
 /// - optionally a type `State`: an aggregate of up to four variables, of which the first is the output; else the state
 ///   is a variable [rows, H];
 /// - optionally `state_size(k)`, the width of part k of its state, where that is not hidden_size;
@@ -142,8 +154,12 @@ class Recurrent : public RecurrentStack<typename Cell::value_type> {
             if constexpr (requires { cell.run_sequence(input); }) {
                 return cell.run_sequence(input);
             } else {
-                return run_steps<T>(input, [&cell](const Variable<T>& x_t, const StateParts<T>& before) {
-                    return detail::parts_of<T>(cell(x_t, detail::from_parts<State>(before)));
+                return run_steps<T>(input, [&cell](const Variable<T>& x_t, const StateParts<T>& parts, std::int32_t t) {
+                    const State before = detail::from_parts<State>(parts);
+                    if constexpr (std::invocable<const Cell&, const Variable<T>&, const State&, std::int32_t>)
+                        return detail::parts_of<T>(cell(x_t, before, t));
+                    else
+                        return detail::parts_of<T>(cell(x_t, before));
                 });
             }
         };
@@ -186,14 +202,8 @@ class Recurrent : public RecurrentStack<typename Cell::value_type> {
             return this->hidden_size();
     }
     void add_state() {
-        static constexpr std::array default_names{"h", "c", "s2", "s3"};
         std::vector<typename RecurrentStack<T>::StatePart> parts;
-        for (std::size_t k = 0; k < part_count; ++k) {
-            if constexpr (requires { Cell::state_names[k]; })
-                parts.push_back({Cell::state_names[k], width(k)});
-            else
-                parts.push_back({default_names[k], width(k)});
-        }
+        for (std::size_t k = 0; k < part_count; ++k) parts.push_back({detail::state_name<Cell>(k), width(k)});
         std::string takes;
         if constexpr (requires { cells_.front().takes(); }) takes = cells_.front().takes();
         this->set_state(std::move(parts), takes);

@@ -3,8 +3,8 @@
 /// of them in one product. Every h_t is a node of its own, with its own gradient: nothing is hidden for speed.
 ///
 ///     LSTM<double> lstm({.input_size = 10, .hidden_size = 20, .num_layers = 2, .bidirectional = true});
-///     auto [output, state] = lstm(x);                              // x [T, B, 10] -> output [T, B, 40], states [4, B,
-///     20] auto [output, state] = lstm(x, state0, {.lengths = lengths});      // a padded batch
+///     auto [output, state] = lstm(x);  // x [T, B, 10] -> output [T, B, 40]; state.h and state.c [4, B, 20]
+///     auto [output, state] = lstm(x, state0, {.lengths = lengths});  // a padded batch
 ///
 /// Layouts, gate order and names of parameters are PyTorch's: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, and
 /// for the others _l0_reverse, _l1, ... Probes: "lstm.h", "lstm.c"; of several layers "lstm.l0.h", of the reverse

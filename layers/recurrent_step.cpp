@@ -944,7 +944,7 @@ RecurrentResult<T> recurrent_sequence(CellKind kind, Granularity granularity, co
     const StateParts<T> before = parts(h, c);
     const SequenceLabels names{{labels.h, labels.c}, labels.owner};
     const CellInput<T> input{x, before, zero_state, steps, reverse, names, labels.first_time_step};
-    const CellOutput<T> result = run_steps<T>(input, [&](const Variable<T>& x_t, const StateParts<T>& state) {
+    const CellOutput<T> result = run_steps<T>(input, [&](const Variable<T>& x_t, const StateParts<T>& state, auto) {
         const RecurrentResult<T> step =
             recurrent_step(kind, granularity, x_t, state[0], has_c ? state[1] : Variable<T>(), weights, labels);
         return parts(step.h, step.c);

@@ -12,10 +12,12 @@ Variable<T> rows_of(const Variable<T>& x, std::size_t start, std::size_t stop) {
     return slice(x, 0, static_cast<std::ptrdiff_t>(start), static_cast<std::ptrdiff_t>(stop));
 }
 
-/// Every node that a step has recorded belongs to it, also where a later time or another cell went in.
+}  // namespace
+
 template <class T>
 void label_step(Tape<T>& tape, NodeIndex first, const StateParts<T>& state, const SequenceLabels& labels,
                 std::int32_t time_step) {
+    // Also where a later time or another cell went in.
     for (NodeIndex index = first; index < tape.size(); ++index) {
         Node<T>& node = tape.node(index);
         if (node.parameter != 0) continue;
@@ -32,8 +34,6 @@ void label_step(Tape<T>& tape, NodeIndex first, const StateParts<T>& state, cons
         node.retains_gradient = node.requires_grad;
     }
 }
-
-}  // namespace
 
 PackedSteps::PackedSteps(const std::vector<std::size_t>& sorted)
     : batch_(sorted.size()), steps_(sorted.empty() ? 0 : sorted.front()), starts_(steps_ + 1, 0) {
@@ -94,8 +94,9 @@ CellOutput<T> run_steps(const CellInput<T>& input, const CellStep<T>& step) {
         const auto first = static_cast<NodeIndex>(tape.size());
         const Variable<T> x = packed ? rows_of(input.x, steps.start(t), steps.start(t + 1))
                                      : select(input.x, 0, static_cast<std::ptrdiff_t>(t));
-        const StateParts<T> after = step(x, before);
-        label_step(tape, first, after, input.labels, input.first_time_step + static_cast<std::int32_t>(t));
+        const std::int32_t time_step = input.first_time_step + static_cast<std::int32_t>(t);
+        const StateParts<T> after = step(x, before, time_step);
+        label_step(tape, first, after, input.labels, time_step);
         outputs[t] = after.front();
         for (std::size_t part = 0; part < after.size(); ++part) state.set(part, after[part]);
     }
@@ -104,6 +105,8 @@ CellOutput<T> run_steps(const CellInput<T>& input, const CellStep<T>& step) {
 
 template class PackedState<float>;
 template class PackedState<double>;
+template void label_step(Tape<float>&, NodeIndex, const StateParts<float>&, const SequenceLabels&, std::int32_t);
+template void label_step(Tape<double>&, NodeIndex, const StateParts<double>&, const SequenceLabels&, std::int32_t);
 template CellOutput<float> run_steps(const CellInput<float>&, const CellStep<float>&);
 template CellOutput<double> run_steps(const CellInput<double>&, const CellStep<double>&);
 

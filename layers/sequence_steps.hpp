@@ -97,9 +97,16 @@ class PackedState {
     std::vector<std::vector<Variable<T>>> ended_;  // of each part, in the order in which they ended
 };
 
+/// Makes probes of the parts of a state that a step has recorded from node `first` on. Every node of the step belongs
+/// to its time, and what the step has named is an intermediate, a gate: so `inspect` finds them.
+template <class T>
+void label_step(Tape<T>& tape, NodeIndex first, const StateParts<T>& state, const SequenceLabels& labels,
+                std::int32_t time_step);
+
 /// One step of a cell: x [rows, I] and the parts of the state before it to those after it.
 template <class T>
-using CellStep = std::function<StateParts<T>(const Variable<T>& x, const StateParts<T>& before)>;
+using CellStep =
+    std::function<StateParts<T>(const Variable<T>& x, const StateParts<T>& before, std::int32_t time_step)>;
 
 /// A cell over packed sequences, step by step. The states become probes, and every node of a step belongs to its time:
 /// what the step has named is an intermediate that `inspect` shows.

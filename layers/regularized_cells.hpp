@@ -1,0 +1,101 @@
+#pragma once
+/// LSTM and GRU cells with remedies that reach inside of a step: layer normalisation, and dropout of what is new. With
+/// both off they are LSTMCell and GRUCell, whose parameters and gate order they have.
+///
+///     const RegularizedLSTMCell<double> cell({.input_size = 3, .hidden_size = 8, .layer_norm = true});
+///     const Recurrent<RegularizedLSTMCell<double>> layer({.input_size = 3, .hidden_size = 8}, [](auto I, auto H) {
+///         return RegularizedLSTMCell<double>({.input_size = I, .hidden_size = H, .recurrent_dropout = 0.25});
+///     });
+///
+/// They are recorded in elementary operations. Shapes: x [B, I], h and c [B, H]; a state that is left out is zeros.
+/// Errors: ValueError at construction for a size of 0 and a dropout outside of 0 to 1; ShapeError where x or a state
+/// does not fit.
+
+#include <ebb/autograd/tape.hpp>
+#include <ebb/autograd/variable.hpp>
+#include <ebb/layers/layer_norm.hpp>
+#include <ebb/layers/module.hpp>
+#include <ebb/layers/recurrent_cells.hpp>
+#include <ebb/layers/sequence_steps.hpp>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace ebb {
+
+struct RegularizedCellOptions {
+    std::size_t input_size;
+    std::size_t hidden_size;
+    /// Each product is normalised over its units before the two are added (Ba, Kiros, Hinton 2016, eq. 20 to 25).
+    bool layer_norm = false;
+    /// How probable it is that an element of what is new in a step is dropped: of g_t in an LSTM, of n_t in a GRU. What
+    /// is remembered is never dropped (Semeniuta, Severyn, Barth 2016, sect. 3.2). Drawn anew at each step.
+    double recurrent_dropout = 0;
+    std::string name = {};
+};
+
+/// The parameters of both.
+template <class T>
+class RegularizedCell : public Module<T> {
+  public:
+    Parameter<T> weight_ih;  ///< [G H, I], gate after gate
+    Parameter<T> weight_hh;  ///< [G H, H]
+    Parameter<T> bias_ih;    ///< [G H]
+    Parameter<T> bias_hh;    ///< [G H]
+
+    std::size_t hidden_size() const noexcept { return options_.hidden_size; }
+
+  protected:
+    RegularizedCell(std::string type, std::size_t gates, const RegularizedCellOptions& options);
+    /// Throws unless x and h fit, before anything is recorded; gives h, or zeros.
+    Variable<T> checked_state(const Variable<T>& x, const char* operand, const Variable<T>& h) const;
+    Variable<T> dropped(const Variable<T>& x) const;
+    /// What the step has recorded from node `first` on, the step after that of `h_before`, for `inspect`.
+    void label(NodeIndex first, const Variable<T>& h_before, const StateParts<T>& after) const;
+
+    RegularizedCellOptions options_;
+    StepOwner owner_ = new_step_owner();
+};
+
+/// (i f g o) = N(W_ih x_t) + b_ih + N(W_hh h_{t-1}) + b_hh, with N layer normalisation (with a gain) or nothing,
+///
+///     c_t = sigmoid(f) . c_{t-1} + sigmoid(i) . d(tanh(g)),    h_t = sigmoid(o) . tanh(N(c_t))
+///
+/// with d the dropout. All 4 H units of a product are normalised together, as in eq. 20.
+template <class T>
+class RegularizedLSTMCell : public RegularizedCell<T> {
+  public:
+    using Options = RegularizedCellOptions;
+    using State = LSTMState<T>;
+    explicit RegularizedLSTMCell(const Options& options);
+    State operator()(const Variable<T>& x, const State& state = {}) const;
+
+  private:
+    std::vector<LayerNorm<T>> norms_;  // of W_ih x, of W_hh h, of c
+};
+
+/// r, z = sigmoid of the first 2 H units of N(W_ih x_t) + b_ih + N(W_hh h_{t-1}) + b_hh, and of the others
+///
+///     n = tanh(N(W_in x_t) + b_in + r . (N(W_hn h_{t-1}) + b_hn)),    h_t = (1 - z) . d(n) + z . h_{t-1}
+///
+/// The units of r and z are normalised together, those of n by themselves, as in eq. 23 to 25.
+template <class T>
+class RegularizedGRUCell : public RegularizedCell<T> {
+  public:
+    using Options = RegularizedCellOptions;
+    explicit RegularizedGRUCell(const Options& options);
+    Variable<T> operator()(const Variable<T>& x, const Variable<T>& h = {}) const;
+
+  private:
+    std::vector<LayerNorm<T>> norms_;  // of r and z from x and from h, of n from x and from h
+};
+
+extern template class RegularizedCell<float>;
+extern template class RegularizedCell<double>;
+extern template class RegularizedLSTMCell<float>;
+extern template class RegularizedLSTMCell<double>;
+extern template class RegularizedGRUCell<float>;
+extern template class RegularizedGRUCell<double>;
+
+}  // namespace ebb
