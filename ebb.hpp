@@ -12,6 +12,7 @@
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/print_tape.hpp>
 #include <ebb/autograd/probe.hpp>
+#include <ebb/autograd/substitution.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/autograd/to_dot.hpp>
 #include <ebb/autograd/to_json.hpp>
@@ -28,6 +29,7 @@
 #include <ebb/core/shape.hpp>
 #include <ebb/core/threads.hpp>
 #include <ebb/inspect/alignment.hpp>
+#include <ebb/inspect/attention_map.hpp>
 #include <ebb/inspect/data_file.hpp>
 #include <ebb/inspect/decay.hpp>
 #include <ebb/inspect/figure.hpp>
@@ -52,6 +54,9 @@
 #include <ebb/inspect/unrolled_graph.hpp>
 #include <ebb/inspect/vega_lite.hpp>
 #include <ebb/layers/attention.hpp>
+#include <ebb/layers/cell_wrappers.hpp>
+#include <ebb/layers/clockwork.hpp>
+#include <ebb/layers/drop_connect.hpp>
 #include <ebb/layers/dropout.hpp>
 #include <ebb/layers/embedding.hpp>
 #include <ebb/layers/generation.hpp>
@@ -63,9 +68,13 @@
 #include <ebb/layers/model_file.hpp>
 #include <ebb/layers/module.hpp>
 #include <ebb/layers/module_gradcheck.hpp>
+#include <ebb/layers/penalties.hpp>
 #include <ebb/layers/recurrent.hpp>
 #include <ebb/layers/recurrent_cells.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
+#include <ebb/layers/regularized_cells.hpp>
+#include <ebb/layers/scheduled_sampling.hpp>
+#include <ebb/layers/sequence_dropout.hpp>
 #include <ebb/layers/sequential.hpp>
 #include <ebb/layers/summary.hpp>
 #include <ebb/optim/adagrad.hpp>
