@@ -15,34 +15,47 @@ namespace inspect = ebb::inspect;
 
 constexpr std::size_t looked_at = 4;  // sequences
 
-/// The first columns of indices [T, B].
-ebb::Indices first_columns(const ebb::Indices& all, std::size_t count) {
-    const std::size_t T = all.shape(0), B = all.shape(1);
-    ebb::Indices some = ebb::Indices::from_shape({T, count});
-    for (std::size_t t = 0; t < T; ++t) std::copy_n(all.data() + t * B, count, some.data() + t * count);
+/// The first `most` sequences of an array [T, B, ...].
+template <class Values>
+Values first_sequences(const Values& all, std::size_t most) {
+    if (all.dimension() < 2) return all;  // a member that the task does not use
+    const std::size_t T = all.shape(0), B = all.shape(1), count = std::min(most, B);
+    std::vector<std::size_t> shape(all.shape().begin(), all.shape().end());
+    shape[1] = count;
+    Values some = Values::from_shape(shape);
+    const std::size_t row = all.size() / T, kept = row / B * count;
+    for (std::size_t t = 0; t < T; ++t) std::copy_n(all.data() + t * row, kept, some.data() + t * kept);
     return some;
 }
 
-/// The loss of each character by itself.
-std::vector<Variable<double>> losses_of(const CharacterModel<double>& model, const Sequences& sequences) {
-    const std::size_t T = sequences.characters.shape(0), B = sequences.characters.shape(1);
-    const Variable<double> logits = model.every_logits(sequences.characters);
+/// The loss of each target by itself.
+std::vector<Variable<double>> losses_of(const SequenceModel<double>& model, const Batch& batch) {
+    const Variable<double> outputs = model.outputs(batch);  // [K, B, O]
+    const std::size_t B = outputs.shape()[1], O = outputs.shape()[2];
     std::vector<Variable<double>> losses;
-    for (std::size_t t = 0; t < T; ++t) {
-        ebb::Indices next = ebb::Indices::from_shape({B});
-        std::copy_n(sequences.next.data() + t * B, B, next.data());
-        losses.push_back(ebb::cross_entropy(select(logits, 0, static_cast<std::ptrdiff_t>(t)), next));
+    for (std::size_t k = 0; k < outputs.shape()[0]; ++k) {
+        const Variable<double> output = select(outputs, 0, static_cast<std::ptrdiff_t>(k));
+        if (model.ports().classes) {
+            ebb::Indices classes = ebb::Indices::from_shape({B});
+            std::copy_n(batch.classes.data() + k * B, B, classes.data());
+            losses.push_back(ebb::cross_entropy(output, classes));
+        } else {
+            ebb::Array<double> values = ebb::Array<double>::from_shape({B, O});
+            std::copy_n(batch.values.data() + k * B * O, B * O, values.data());
+            losses.push_back(ebb::mse_loss(output, Tape<double>::active().constant(values)));
+        }
     }
     return losses;
 }
 
 }  // namespace
 
-CloseLook look_closely(const CharacterModel<double>& model, const Sequences& all) {
-    const std::size_t T = all.characters.shape(0), count = std::min(looked_at, all.characters.shape(1));
-    const Sequences sequences{first_columns(all.characters, count), first_columns(all.next, count)};
+CloseLook look_closely(const SequenceModel<double>& model, const Batch& all) {
+    const Batch sequences{first_sequences(all.symbols, looked_at), first_sequences(all.numbers, looked_at),
+                          first_sequences(all.classes, looked_at), first_sequences(all.values, looked_at)};
+    const std::size_t T = length_of(model.ports(), all);
     const std::string h = std::string(name_of(model.cell())) + ".h";
-    CharacterModel<double> handle = model;
+    SequenceModel<double> handle = model;
     handle.zero_grad();
     CloseLook look;
     Tape<double> tape;
@@ -57,7 +70,8 @@ CloseLook look_closely(const CharacterModel<double>& model, const Sequences& all
         tape.clear();
         look.reach = inspect::loss_to_state(tape, losses_of(model, sequences), h);
         // On the tape all come after the last step, since the layer hands out its states as one array.
-        for (std::size_t t = 0; t < T; ++t) look.reach->loss_step[t] = static_cast<std::int32_t>(t);
+        const std::size_t K = look.reach->loss_step.size();
+        for (std::size_t k = 0; k < K; ++k) look.reach->loss_step[k] = static_cast<std::int32_t>(T - K + k);
     }
     handle.zero_grad();
     return look;

@@ -15,10 +15,10 @@
 namespace lab {
 
 struct CloseLook {
-    ebb::inspect::UnrolledGraph graph;                       ///< of the loss of the last character
+    ebb::inspect::UnrolledGraph graph;                       ///< of the loss of the last target
     ebb::inspect::UnitFlow units;                            ///< of h, from the same loss
     std::vector<ebb::inspect::Finding> findings;             ///< from the same loss
-    std::optional<ebb::inspect::LossToState> reach;          ///< which character's loss reaches which h
+    std::optional<ebb::inspect::LossToState> reach;          ///< which target's loss reaches which h
     std::optional<ebb::inspect::JacobianSpectrum> spectrum;  ///< of h, for the first sequence
 };
 
@@ -28,6 +28,6 @@ inline constexpr std::size_t largest_close_look = 64;
 
 /// Looks at the first few sequences. The model's gradients are set to zero before and afterwards; its weights are not
 /// touched.
-CloseLook look_closely(const CharacterModel<double>& model, const Sequences& sequences);
+CloseLook look_closely(const SequenceModel<double>& model, const Batch& sequences);
 
 }  // namespace lab

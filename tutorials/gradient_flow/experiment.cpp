@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <exception>
 #include <limits>
 #include <optional>
 #include <string>
 #include <thread>
 
+#include "gradient_flow/text_task.hpp"
 #include <fmt/format.h>
 
 namespace lab {
@@ -21,11 +21,7 @@ constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
 /// What all cells share while they run. Read only, save for the step of the first failure.
 struct Shared {
     const Options& options;
-    const Corpus& corpus;
-    std::vector<std::size_t> stops;
-    Sequences measured;
-    Sequences training;
-    Sequences held_out;
+    const RunInput& input;
     std::atomic<std::size_t> failed_at{never};
 };
 
@@ -38,46 +34,14 @@ struct Work {
     std::size_t failed_at = never;
 };
 
-template <class T>
-CellResult run_cell(Cell cell, const Shared& shared, ebb::ProgressBar& bar, std::size_t& steps_done) {
-    const Options& options = shared.options;
-    const CharacterModel<T> model(cell, options, shared.corpus.alphabet.size());
-    CharacterModel<double> measured(cell, options, shared.corpus.alphabet.size());
-    CellResult result{cell, model.parameter_count(), {}, {}};
-    const auto look = [&] {
-        Stop stop{
-            steps_done, bits_per_character(model, shared.training), bits_per_character(model, shared.held_out), {}};
-        if (!std::isfinite(stop.held_out_bits))
-            ebb::fail<ebb::ValueError>(
-                fmt::format("after step {} the loss is {}: expected a finite number: a smaller --learning-rate or "
-                            "--clip keeps the weights in bounds",
-                            steps_done, std::abs(stop.held_out_bits)));
-        measured.copy_weights(model);
-        stop.flow = measure(measured, shared.measured);
-        result.stops.push_back(std::move(stop));
-    };
-    look();
-    std::size_t next_stop = 1;
-    train_model(model, options, shared.corpus, [&](Step& step) {
-        steps_done = step.steps_done;
-        bar.update(static_cast<std::int64_t>(steps_done), step.bits, step.gradient_norm);
-        if (next_stop < shared.stops.size() && shared.stops[next_stop] == steps_done) {
-            look();
-            ++next_stop;
-        }
-        // Another cell has failed: nobody will see the rest of this one, unless it fails no later.
-        step.stop = steps_done > shared.failed_at.load(std::memory_order_relaxed);
-    });
-    result.trained = look_closely(measured, shared.measured);
-    return result;
-}
-
 void run(Work& work, Shared& shared) {
     std::size_t steps_done = 0;
     try {
-        work.result = shared.options.precision == Precision::float32
-                          ? run_cell<float>(work.cell, shared, work.bar, steps_done)
-                          : run_cell<double>(work.cell, shared, work.bar, steps_done);
+        work.result = run_cell(work.cell, shared.options, shared.input, steps_done, [&](Step& step) {
+            work.bar.update(static_cast<std::int64_t>(step.steps_done), bits(step.loss), step.gradient_norm);
+            // Another cell has failed: nobody will see the rest of this one, unless it fails no later.
+            step.stop = step.steps_done > shared.failed_at.load(std::memory_order_relaxed);
+        });
     } catch (const ebb::ValueError& error) {
         const std::string message = fmt::format("gradient_flow: {}: {}", title_of(work.cell), error.what());
         work.error = std::make_exception_ptr(ebb::ValueError(message));
@@ -95,25 +59,12 @@ void run(Work& work, Shared& shared) {
 
 }  // namespace
 
-std::vector<std::size_t> stops_of(std::size_t steps) {
-    std::vector<std::size_t> stops;
-    for (std::size_t k = 0; k < most_stops; ++k) {
-        const double part = static_cast<double>(k) / static_cast<double>(most_stops - 1);
-        const auto stop = static_cast<std::size_t>(std::llround(static_cast<double>(steps) * std::pow(part, 1.7)));
-        if (stops.empty() || stop > stops.back()) stops.push_back(stop);
-    }
-    return stops;
-}
-
 Experiment run_experiment(const Options& options, const Corpus& corpus, const ebb::Progress& progress) {
     check(options);
-    const std::size_t T = options.length;
-    Shared shared{options,
-                  corpus,
-                  stops_of(options.steps),
-                  spread_sequences(corpus, true, T, most_measured_sequences),
-                  spread_sequences(corpus, false, T, most_scored_sequences),
-                  spread_sequences(corpus, true, T, most_scored_sequences)};
+    const TextTask task(corpus, options.length);
+    RunInput input = run_input(options, task, most_scored_sequences);
+    input.close_look = true;
+    Shared shared{options, input};
     std::vector<Work> works;
     for (const Cell cell : options.cells)
         works.push_back(
@@ -140,7 +91,7 @@ Experiment run_experiment(const Options& options, const Corpus& corpus, const eb
         if (work.error && (!first_failure || work.failed_at < first_failure->failed_at)) first_failure = &work;
     if (first_failure) std::rethrow_exception(first_failure->error);
 
-    Experiment experiment{options, corpus, shared.measured.characters.shape(1), {}};
+    Experiment experiment{options, corpus, input.measured.symbols.shape(1), {}};
     for (Work& work : works) experiment.cells.push_back(std::move(*work.result));
     return experiment;
 }

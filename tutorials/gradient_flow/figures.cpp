@@ -149,11 +149,12 @@ LineFigure loss_figure(const Experiment& experiment) {
     figure.reference_label = "on the training text";
     for (const CellResult& result : experiment.cells)
         figure.series.push_back(
-            over_training(title_of(result.cell), result, [](const Stop& stop) { return stop.held_out_bits; }));
+            over_training(title_of(result.cell), result, [](const Stop& stop) { return bits(stop.test.loss); }));
     for (const CellResult& result : experiment.cells)
-        figure.series.push_back(reference(over_training(fmt::format("{} on the training text", title_of(result.cell)),
-                                                        result, [](const Stop& stop) { return stop.training_bits; }),
-                                          title_of(result.cell)));
+        figure.series.push_back(
+            reference(over_training(fmt::format("{} on the training text", title_of(result.cell)), result,
+                                    [](const Stop& stop) { return bits(stop.training_loss); }),
+                      title_of(result.cell)));
     figure.series.push_back(
         constant("by frequency alone", frequency_bits(experiment.corpus), 0, last_step(experiment)));
     figure.caption = fmt::format(
@@ -281,7 +282,7 @@ ebb::inspect::GraphFigure graph_figure(const CellResult& result) {
                 "The network after training, with the gradient of the loss L of the last character alone: a "
                 "step that has no colour of its own is one that L teaches nothing. An edge is as thick as the "
                 "gradient that flows back along it.",
-            .graph = result.trained.graph};
+            .graph = result.trained->graph};
 }
 
 std::optional<LineFigure> spectra_figure(const Experiment& experiment) {
@@ -289,8 +290,8 @@ std::optional<LineFigure> spectra_figure(const Experiment& experiment) {
     figure.title = "Singular values over distance";
     figure.reference_label = "the middle one";
     for (const CellResult& result : experiment.cells) {
-        if (!result.trained.spectrum) continue;
-        LineFigure of_cell = ebb::inspect::singular_value_figure(*result.trained.spectrum);
+        if (!result.trained->spectrum) continue;
+        LineFigure of_cell = ebb::inspect::singular_value_figure(*result.trained->spectrum);
         figure.x = of_cell.x;
         figure.y = of_cell.y;
         Series &largest = of_cell.series[0], &median = of_cell.series[1];
@@ -315,7 +316,7 @@ void add_close_looks(Report& report, const Experiment& experiment) {
         return map;
     };
     for (const CellResult& result : experiment.cells) {
-        const CloseLook& look = result.trained;
+        const CloseLook& look = *result.trained;
         if (look.reach)
             report.add(of_cell(ebb::inspect::loss_to_state_map(*look.reach), "Which loss reaches which step", result),
                        Width::half);
@@ -326,7 +327,7 @@ void add_close_looks(Report& report, const Experiment& experiment) {
 
 std::string half_life_text(const std::optional<Decay>& decay) {
     if (!decay) return "–";
-    const std::string steps = format_number(decay->half_life(), 2);
+    const std::string steps = format_number(std::abs(decay->half_life()), 2);
     return decay->falls() ? steps : fmt::format("doubles in {}", steps);
 }
 
@@ -367,8 +368,8 @@ Table summary_table(const Experiment& experiment) {
         "initialisation, sizes, text and seed: repeat with other seeds before you conclude.",
         sequences_text(experiment), fit_range(experiment));
     add_rows(table, experiment, [&](const CellResult& result, const Stop& stop, const char* when) {
-        Cells cells{title_of(result.cell), static_cast<double>(result.parameter_count), when, stop.held_out_bits,
-                    stop.training_bits};
+        Cells cells{title_of(result.cell), static_cast<double>(result.parameter_count), when, bits(stop.test.loss),
+                    bits(stop.training_loss)};
         for (const std::size_t d : shown_distances) {
             if (d < stop.flow.hidden.size())
                 cells.emplace_back(stop.flow.hidden[d]);
@@ -451,17 +452,17 @@ Report make_report(const Experiment& experiment) {
                   "Recurrent cells trained side by side to predict the next character of a text");
     std::vector<ebb::inspect::Finding> findings;
     for (const CellResult& result : experiment.cells)
-        findings.insert(findings.end(), result.trained.findings.begin(), result.trained.findings.end());
+        findings.insert(findings.end(), result.trained->findings.begin(), result.trained->findings.end());
     ebb::inspect::add_findings(report, findings);
     for (const CellResult& result : experiment.cells) {
         const Stop& last = result.stops.back();
         const auto after = fit_decay(last.flow.hidden), before = fit_decay(result.stops.front().flow.hidden);
         const char* const what = after && !after->falls() ? "doubling" : "half-life";
         report.add_fact(fmt::format("{}, {}", what, title_of(result.cell)),
-                        after ? fmt::format("{} steps", format_number(after->half_life(), 2)) : "–",
+                        after ? fmt::format("{} steps", format_number(std::abs(after->half_life()), 2)) : "–",
                         trained(experiment)
                             ? fmt::format("of the gradient; before training {}. Loss {} bits per character",
-                                          half_life_text(before), format_number(last.held_out_bits))
+                                          half_life_text(before), format_number(bits(last.test.loss)))
                             : "untrained");
     }
     report.add_fact(

@@ -1,7 +1,8 @@
-// The demo of Ebb: where does the gradient of a recurrent network go?
+// The demo of Ebb, and its lab: where does the gradient of a recurrent network go?
 //
-// It trains a tanh RNN, an LSTM and a GRU to predict the next character of a text, and looks at ||dL/dh_t|| on the way.
-// docs/gradient-flow.md says what is measured and how to read it.
+// The demo trains a tanh RNN, an LSTM and a GRU to predict the next character of a text, and looks at ||dL/dh_t|| on
+// the way: docs/gradient-flow.md says what is measured and how to read it. The lab does the same for other tasks, over
+// many settings and seeds: docs/lab.md.
 
 #include <ebb/core/error.hpp>
 #include <ebb/inspect/report.hpp>
@@ -14,34 +15,70 @@
 #include <string>
 #include <vector>
 
+#include "gradient_flow/comparison.hpp"
 #include "gradient_flow/experiment.hpp"
-#include "gradient_flow/options.hpp"
 #include "gradient_flow/output.hpp"
+#include "gradient_flow/report_folder.hpp"
+#include "gradient_flow/request.hpp"
+#include "gradient_flow/sweep.hpp"
 #include "support/corpus.hpp"
 #include <fmt/format.h>
 
+namespace {
+
+void run_demo(const lab::Options& options) {
+    const tutorial::Corpus corpus =
+        options.text.empty() ? tutorial::default_corpus() : tutorial::read_corpus(options.text);
+    tutorial::check_length(corpus, options.length);
+    lab::prepare_folder(options.out);
+
+    fmt::print("{}\n", lab::describe(options, corpus));
+    std::fflush(stdout);
+    const auto start = std::chrono::steady_clock::now();
+    const lab::Experiment experiment = lab::run_experiment(options, corpus, ebb::Progress());
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    fmt::print("Trained and measured in {:.1f} s.\n\n", seconds.count());
+
+    fmt::print("{}\n", lab::results_text(experiment, ebb::inspect::terminal_options()));
+    lab::print_report(lab::save_results(experiment), "Figures (SVG), numbers (CSV, JSON) and the options of this run",
+                      options.out);
+}
+
+void run_sweep(const lab::Request& request) {
+    const lab::Sweep sweep = request.resume.empty() ? lab::plan(request) : lab::resumed(request);
+    fmt::print("{}\n", lab::describe(sweep));
+    std::fflush(stdout);
+    lab::run_sweep(sweep, ebb::Progress());
+    const std::vector<lab::RunRecord> runs = lab::read_runs(sweep);
+    fmt::print("{}\n", lab::results_text(runs));
+    lab::print_report(lab::save_results(sweep, runs), "The table of runs, their flows, figures and what repeats them",
+                      sweep.folder);
+}
+
+void compare(const lab::Request& request) {
+    const std::vector<lab::RunRecord> runs = lab::read_runs(request.compare);
+    fmt::print("{}\n", lab::results_text(runs));
+    lab::print_report(lab::save_comparison(request.options.out, request.compare, runs),
+                      "Figures (SVG) and their numbers (CSV, JSON)", request.options.out);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
     try {
-        const auto options = lab::parse_options(std::vector<std::string>(argv + 1, argv + argc), std::cout);
-        if (!options) return 0;
-        const tutorial::Corpus corpus =
-            options->text.empty() ? tutorial::default_corpus() : tutorial::read_corpus(options->text);
-        tutorial::check_length(corpus, options->length);
-        lab::prepare_folder(options->out);
-
-        fmt::print("{}\n", lab::describe(*options, corpus));
-        std::fflush(stdout);
-        const auto start = std::chrono::steady_clock::now();
-        const lab::Experiment experiment = lab::run_experiment(*options, corpus, ebb::Progress());
-        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-        fmt::print("Trained and measured in {:.1f} s.\n\n", seconds.count());
-
-        fmt::print("{}\n", lab::results_text(experiment, ebb::inspect::terminal_options()));
-        const std::string report = lab::save_results(experiment);
-        if (!ebb::inspect::Report::interactive())
-            fmt::print("The report has still pictures only: {}\n", ebb::inspect::Report::why_static());
-        fmt::print("Figures (SVG), numbers (CSV, JSON) and the options of this run are in {}\n", options->out);
-        fmt::print("Report: {}\n", std::filesystem::absolute(report).lexically_normal().string());
+        const auto request = lab::parse_request(std::vector<std::string>(argv + 1, argv + argc), std::cout);
+        if (!request) return 0;
+        switch (request->job) {
+            case lab::Request::Job::demo:
+                run_demo(request->options);
+                break;
+            case lab::Request::Job::sweep:
+                run_sweep(*request);
+                break;
+            case lab::Request::Job::compare:
+                compare(*request);
+                break;
+        }
         return 0;
     } catch (const std::exception& error) {
         // One line, also where an error says which module was running.

@@ -7,8 +7,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numbers>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,11 +17,11 @@ namespace {
 using ebb::Node;
 using ebb::Tape;
 
-/// Of time steps 0, ..., T - 1 (the first ones may be missing), the list over distances from the last.
-std::vector<double> by_distance(const std::vector<std::int32_t>& time_step, const std::vector<double>& values,
+/// The list over distances 0, ..., T - 1; the first time steps may be missing.
+std::vector<double> by_distance(const std::vector<std::int32_t>& time_step, const std::vector<double>& norms,
                                 std::size_t T) {
-    std::vector<double> result(T, 0.0);
-    for (std::size_t k = 0; k < values.size(); ++k) result[T - 1 - static_cast<std::size_t>(time_step[k])] = values[k];
+    std::vector<double> result = ebb::inspect::by_distance(time_step, norms);
+    result.resize(T, 0.0);
     return result;
 }
 
@@ -66,25 +64,32 @@ void follow_gate(const Tape<double>& tape, const std::string& hidden_name, const
 
 }  // namespace
 
-ebb::Variable<double> last_loss(const CharacterModel<double>& model, const Sequences& sequences) {
-    const std::size_t T = sequences.characters.shape(0), B = sequences.characters.shape(1);
-    ebb::Indices next = ebb::Indices::from_shape({B});
-    std::copy_n(sequences.next.data() + (T - 1) * B, B, next.data());
-    return ebb::cross_entropy(model.last_logits(sequences.characters), next);
+ebb::Variable<double> last_loss(const SequenceModel<double>& model, const Batch& batch) {
+    const ebb::Variable<double> outputs = model.last_outputs(batch);  // [B, O]
+    if (model.ports().classes) {
+        const std::size_t K = batch.classes.shape(0), B = batch.classes.shape(1);
+        ebb::Indices last = ebb::Indices::from_shape({B});
+        std::copy_n(batch.classes.data() + (K - 1) * B, B, last.data());
+        return ebb::cross_entropy(outputs, last);
+    }
+    const std::size_t K = batch.values.shape(0), B = batch.values.shape(1), O = batch.values.shape(2);
+    ebb::Array<double> last = ebb::Array<double>::from_shape({B, O});
+    std::copy_n(batch.values.data() + (K - 1) * B * O, B * O, last.data());
+    return ebb::mse_loss(outputs, ebb::Tape<double>::active().constant(last));
 }
 
-Measurement measure(const CharacterModel<double>& model, const Sequences& sequences) {
-    const std::size_t T = sequences.characters.shape(0);
+Measurement measure(const SequenceModel<double>& model, const Batch& batch) {
+    const std::size_t T = length_of(model.ports(), batch);
     const std::string name = name_of(model.cell());
-    CharacterModel<double> handle = model;
+    SequenceModel<double> handle = model;
     handle.zero_grad();
 
     Tape<double> tape;
-    const ebb::Variable<double> loss = last_loss(model, sequences);
+    const ebb::Variable<double> loss = last_loss(model, batch);
     tape.backward(loss);
 
     Measurement result;
-    result.bits = loss.item() / std::numbers::ln2;
+    result.loss = loss.item();
     const auto flow = ebb::inspect::gradient_flow(tape);
     const auto& hidden = flow[name + ".h"];
     result.hidden = by_distance(hidden.time_step, hidden.grad_norm, T);
@@ -117,29 +122,6 @@ Measurement measure(const CharacterModel<double>& model, const Sequences& sequen
             break;
     }
     return result;
-}
-
-double Decay::half_life() const noexcept {
-    return std::numbers::ln2 / std::abs(std::log(factor));
-}
-
-std::optional<Decay> fit_decay(const std::vector<double>& norms) {
-    std::size_t last = 0;
-    for (std::size_t d = 1; d < norms.size() && d <= longest_fit; ++d) {
-        if (!(norms[d] >= std::numeric_limits<double>::min()) || !std::isfinite(norms[d])) break;
-        last = d;
-    }
-    if (last < 2) return std::nullopt;
-    // slope = sum (d - mean d) (y - mean y) / sum (d - mean d)^2
-    const double count = static_cast<double>(last);
-    const double mean_d = (count + 1) / 2;
-    double products = 0, squares = 0;
-    for (std::size_t d = 1; d <= last; ++d) {
-        const double from_mean = static_cast<double>(d) - mean_d;
-        products += from_mean * std::log(norms[d]);
-        squares += from_mean * from_mean;
-    }
-    return Decay{std::exp(products / squares), 1, last};
 }
 
 std::vector<double> bound(const Measurement& tanh) {

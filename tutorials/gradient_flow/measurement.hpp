@@ -1,11 +1,12 @@
 #pragma once
-/// Where the gradient of one loss goes: that of the last character of a sequence, on its way back through time.
+/// Where the gradient of one loss goes: that of the last step of a sequence, on its way back through time.
 ///
-/// L is the cross entropy of the character after the last one (the mean over B sequences), so that a distance means
-/// something: dL/dh_{T-d} has come back d steps, and by no other way.
+/// L is the loss of the last target alone (of the character after the last one, say; the mean over B sequences), so
+/// that a distance means something: dL/dh_{T-d} has come back d steps, and by no other way.
+
+#include <ebb/inspect/decay.hpp>
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct GateMean {
 
 /// One look at a model. A list over distances has T entries, d = 0, ..., T - 1.
 struct Measurement {
-    double bits = 0;                    // L / ln 2
+    double loss = 0;                    // L
     std::vector<double> hidden;         // ||dL/dh_{T-d}||, the Frobenius norm over [B, H]
     std::vector<double> cell_state;     // LSTM: ||dL/dc_{T-d}||
     std::vector<double> gates_alone;    // LSTM: ||dL/dc_T . f_T . ... . f_{T-d+1}||; GRU: the same of h and z
@@ -35,30 +36,18 @@ struct Measurement {
     const std::vector<double>& carried() const { return cell_state.empty() ? hidden : cell_state; }
 };
 
+using ebb::inspect::Decay;
+using ebb::inspect::fit_decay;
+
 /// The distances that decays are fitted to: from 1 to the farthest, and no farther than this.
-inline constexpr std::size_t longest_fit = 100;
+inline constexpr std::size_t longest_fit = ebb::inspect::DecayOptions().longest;
 
-/// The loss of the last character of the sequences, their mean, on the tape that is active.
-ebb::Variable<double> last_loss(const CharacterModel<double>& model, const Sequences& sequences);
+/// The loss of the last target of the sequences, their mean, on the tape that is active.
+ebb::Variable<double> last_loss(const SequenceModel<double>& model, const Batch& sequences);
 
-/// Runs the sequences through the model, the loss of the last character back through it, and reads the tape.
+/// Runs the sequences through the model, the loss of the last target back through it, and reads the tape.
 /// The model's gradients are set to zero before and hold those of L afterwards; its weights are not touched.
-Measurement measure(const CharacterModel<double>& model, const Sequences& sequences);
-
-/// Exponential decay or growth: ln norm = a + d ln(factor), by least squares.
-struct Decay {
-    double factor = 1;      // per step: below 1 it falls
-    std::size_t first = 0;  // the distances it was fitted to
-    std::size_t last = 0;
-
-    bool falls() const noexcept { return factor < 1; }
-    /// The steps in which it halves; infinite where the factor is 1; where it grows, the steps in which it doubles.
-    double half_life() const noexcept;
-};
-
-/// The decay over the distances 1 to longest_fit, as far as the norms go; they end before a norm that a double cannot
-/// hold at full precision (0, or below 2.2e-308). Nothing where fewer than two distances are left.
-std::optional<Decay> fit_decay(const std::vector<double>& norms);
+Measurement measure(const SequenceModel<double>& model, const Batch& sequences);
 
 /// Pascanu, Mikolov, Bengio 2013, sect. 2.1: ||dL/dh_{T-d}|| <= ||dL/dh_T|| sigma_max(W_hh)^d for a tanh cell, since
 /// dh_t/dh_{t-1} = diag(1 - h_t^2) W_hh and no slope of tanh exceeds 1.

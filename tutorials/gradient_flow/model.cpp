@@ -1,6 +1,7 @@
 #include "gradient_flow/model.hpp"
 
 #include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/layers/init.hpp>
 
@@ -54,19 +55,21 @@ void scale(const ebb::init::Weight& weight, double factor) {
 }  // namespace
 
 template <class T>
-CharacterModel<T>::CharacterModel(Cell cell, const Options& options, std::size_t alphabet_size)
-    : ebb::Module<T>("CharacterModel"),
+SequenceModel<T>::SequenceModel(Cell cell, const Options& options, const Ports& ports)
+    : ebb::Module<T>("SequenceModel"),
       cell_(cell),
-      alphabet_size_(alphabet_size),
-      embedding_(drawn_from(
-          Generator(options.seed).fork(embedding_stream),
-          [&] { return ebb::Embedding<T>({.num_embeddings = alphabet_size, .embedding_dim = options.embedding}); })),
-      recurrent_(drawn_from(Generator(options.seed).fork(recurrent_stream),
-                            [&] { return make_cell<T>(cell, options.embedding, options.hidden); })),
+      ports_(ports),
+      recurrent_(drawn_from(
+          Generator(options.seed).fork(recurrent_stream),
+          [&] { return make_cell<T>(cell, ports.symbols > 0 ? options.embedding : ports.numbers, options.hidden); })),
       readout_(drawn_from(Generator(options.seed).fork(readout_stream), [&] {
-          return ebb::Linear<T>({.in_features = options.hidden, .out_features = alphabet_size});
+          return ebb::Linear<T>({.in_features = options.hidden, .out_features = ports.outputs});
       })) {
-    embedding_ = this->register_module("embedding", embedding_);
+    if (ports.symbols > 0)
+        embedding_ = this->register_module(
+            "embedding", drawn_from(Generator(options.seed).fork(embedding_stream), [&] {
+                return ebb::Embedding<T>({.num_embeddings = ports.symbols, .embedding_dim = options.embedding});
+            }));
     std::visit([&](auto& recurrent) { recurrent = this->register_module(name_of(cell), recurrent); }, recurrent_);
     readout_ = this->register_module("readout", readout_);
     Generator generator = Generator(options.seed).fork(recurrent_matrix_stream);
@@ -74,7 +77,7 @@ CharacterModel<T>::CharacterModel(Cell cell, const Options& options, std::size_t
 }
 
 template <class T>
-void CharacterModel<T>::start_recurrent_weights(const Options& options, Generator& generator) {
+void SequenceModel<T>::start_recurrent_weights(const Options& options, Generator& generator) {
     const ebb::RecurrentBase<T>& cell = weights();
     ebb::init::per_gate(cell.weight_hh, ebb::gate_count(cell.kind()), [&](const ebb::init::Weight& w) {  // [H, H]
         switch (options.init) {
@@ -100,15 +103,24 @@ void CharacterModel<T>::start_recurrent_weights(const Options& options, Generato
 }
 
 template <class T>
-const ebb::RecurrentBase<T>& CharacterModel<T>::weights() const {
+const ebb::RecurrentBase<T>& SequenceModel<T>::weights() const {
     return std::visit([](const auto& recurrent) -> const ebb::RecurrentBase<T>& { return recurrent.cell(); },
                       recurrent_);
 }
 
 template <class T>
-typename CharacterModel<T>::Hidden CharacterModel<T>::run(const ebb::Indices& characters) const {
-    // [T, B] -> [T, B, E]
-    const Variable<T> x = embedding_(characters);
+Variable<T> SequenceModel<T>::input(const Batch& batch) const {
+    if (embedding_) return (*embedding_)(batch.symbols);  // [T, B] -> [T, B, I]
+    ebb::Tape<T>& tape = ebb::Tape<T>::active();
+    if constexpr (std::is_same_v<T, double>)
+        return tape.constant(batch.numbers);
+    else
+        return tape.constant(Array<T>(xt::cast<T>(batch.numbers)));
+}
+
+template <class T>
+typename SequenceModel<T>::Hidden SequenceModel<T>::run(const Batch& batch) const {
+    const Variable<T> x = input(batch);
     return std::visit(
         [&](const auto& recurrent) -> Hidden {
             const auto result = recurrent(x);
@@ -121,19 +133,23 @@ typename CharacterModel<T>::Hidden CharacterModel<T>::run(const ebb::Indices& ch
 }
 
 template <class T>
-Variable<T> CharacterModel<T>::every_logits(const ebb::Indices& characters) const {
-    return readout_(run(characters).every);
+Variable<T> SequenceModel<T>::outputs(const Batch& batch) const {
+    const std::size_t K = ports_.classes ? batch.classes.shape(0) : batch.values.shape(0);
+    const Variable<T> every = run(batch).every;  // [T, B, H]
+    const std::size_t steps = every.shape()[0];
+    if (K == steps) return readout_(every);
+    return readout_(ebb::slice(every, 0, static_cast<std::ptrdiff_t>(steps - K), static_cast<std::ptrdiff_t>(steps)));
 }
 
 template <class T>
-Variable<T> CharacterModel<T>::last_logits(const ebb::Indices& characters) const {
-    const Variable<T> last = run(characters).last;
+Variable<T> SequenceModel<T>::last_outputs(const Batch& batch) const {
+    const Variable<T> last = run(batch).last;
     return readout_(ebb::reshape(last, {last.shape()[1], last.shape()[2]}));
 }
 
 template <class T>
 template <class U>
-void CharacterModel<T>::copy_weights(const CharacterModel<U>& other) {
+void SequenceModel<T>::copy_weights(const SequenceModel<U>& other) {
     const auto mine = this->named_parameters();
     const auto theirs = other.named_parameters();
     for (std::size_t k = 0; k < mine.size(); ++k) {
@@ -147,9 +163,9 @@ void CharacterModel<T>::copy_weights(const CharacterModel<U>& other) {
     }
 }
 
-template class CharacterModel<float>;
-template class CharacterModel<double>;
-template void CharacterModel<double>::copy_weights(const CharacterModel<float>&);
-template void CharacterModel<double>::copy_weights(const CharacterModel<double>&);
+template class SequenceModel<float>;
+template class SequenceModel<double>;
+template void SequenceModel<double>::copy_weights(const SequenceModel<float>&);
+template void SequenceModel<double>::copy_weights(const SequenceModel<double>&);
 
 }  // namespace lab

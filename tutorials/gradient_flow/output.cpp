@@ -1,26 +1,21 @@
 #include "gradient_flow/output.hpp"
 
-#include <ebb/core/error.hpp>
-#include <ebb/core/file.hpp>
 #include <ebb/inspect/number_text.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <set>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "gradient_flow/figures.hpp"
+#include "gradient_flow/options_json.hpp"
+#include "gradient_flow/report_folder.hpp"
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 namespace lab {
 namespace {
 
-namespace fs = std::filesystem;
 using ebb::inspect::format_integer;
 
 constexpr std::size_t shown_distances[] = {1, 10, 50, 100};
@@ -57,7 +52,7 @@ std::string steps_text(double steps) {
 
 std::string half_life(const std::optional<Decay>& decay) {
     if (!decay) return "-";
-    const std::string steps = steps_text(decay->half_life());
+    const std::string steps = steps_text(std::abs(decay->half_life()));
     return decay->falls() ? steps : "+" + steps;
 }
 
@@ -89,7 +84,7 @@ std::string summary_text(const Experiment& experiment) {
         each_row(result, [&](const Stop& stop, const char* cell, const char* weights) {
             text +=
                 fmt::format("{:<4} {:>10}  {:<9} {:>7.2f}{:>6.2f}", cell, *cell ? whole(result.parameter_count) : "",
-                            weights, stop.training_bits, stop.held_out_bits);
+                            weights, bits(stop.training_loss), bits(stop.test.loss));
             for (const std::size_t d : shown_distances)
                 text += fmt::format("{:>8}", d < stop.flow.hidden.size() ? norm_text(stop.flow.hidden[d]) : "-");
             text += fmt::format("{:>7}\n", half_life(fit_decay(stop.flow.hidden)));
@@ -149,8 +144,9 @@ std::string order_text(const Experiment& experiment) {
         if (const std::optional<Decay> decay = fit_decay(last.flow.hidden))
             reach.emplace_back(-decay->factor, fmt::format("{} ({} {})", title_of(result.cell),
                                                            decay->falls() ? "half-life" : "doubles in",
-                                                           steps_text(decay->half_life())));
-        loss.emplace_back(last.held_out_bits, fmt::format("{} ({:.2f})", title_of(result.cell), last.held_out_bits));
+                                                           steps_text(std::abs(decay->half_life()))));
+        loss.emplace_back(bits(last.test.loss),
+                          fmt::format("{} ({:.2f})", title_of(result.cell), bits(last.test.loss)));
     }
     const auto in_order = [](std::vector<std::pair<double, std::string>>& list) {
         std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -166,25 +162,6 @@ std::string order_text(const Experiment& experiment) {
         "This is one run with one seed: initialisation, sizes, text and seed can all\n"
         "change the order. Repeat before you conclude.\n";
     return text;
-}
-
-/// The figures and data that the run before this one has left in the folder, as its options.json lists them.
-std::set<std::string> files_of_earlier_run(const fs::path& folder) {
-    std::set<std::string> files;
-    const std::string path = (folder / "options.json").string();
-    std::error_code ignored;
-    if (!fs::exists(path, ignored)) return files;
-    const nlohmann::json json = nlohmann::json::parse(ebb::read_file(path), nullptr, false);
-    if (!json.is_object() || !json.contains("files") || !json["files"].is_array()) return files;
-    for (const nlohmann::json& file : json["files"])
-        if (file.is_string()) files.insert(file.get<std::string>());
-    return files;
-}
-
-[[noreturn]] void no_folder(const std::string& folder, const std::error_code& error) {
-    ebb::fail<ebb::FileError>(
-        fmt::format("gradient_flow: --out {} cannot be made: {}: expected a folder, or a path where one can be made",
-                    folder, error.message()));
 }
 
 }  // namespace
@@ -212,68 +189,14 @@ std::string results_text(const Experiment& experiment, const ebb::inspect::Termi
                        ebb::inspect::to_terminal(figure, terminal), order_text(experiment));
 }
 
-void prepare_folder(const std::string& folder) {
-    std::error_code error;
-    for (const char* part : {"figures", "data"}) {
-        fs::create_directories(fs::path(folder) / part, error);
-        if (error) no_folder(folder, error);
-    }
-}
-
-std::string options_json(const Experiment& experiment, const std::vector<std::string>& files) {
-    using json = nlohmann::ordered_json;
-    const Options& options = experiment.options;
-    const auto optional = [](const std::optional<double>& value) { return value ? json(*value) : json(nullptr); };
-    json cells = json::array();
-    for (const Cell cell : options.cells) cells.push_back(name_of(cell));
-    const json result{{"program", "gradient_flow"},
-                      {"version", EBB_VERSION},
-                      {"command", command_line(options)},
-                      {"options",
-                       {{"cells", cells},
-                        {"hidden", options.hidden},
-                        {"embedding", options.embedding},
-                        {"length", options.length},
-                        {"batch", options.batch},
-                        {"steps", options.steps},
-                        {"learning_rate", options.learning_rate},
-                        {"clip", options.clip},
-                        {"init", name_of(options.init)},
-                        {"gain", optional(options.gain)},
-                        {"spectral_radius", optional(options.spectral_radius)},
-                        {"input_scale", options.input_scale},
-                        {"forget_bias", optional(options.forget_bias)},
-                        {"seed", options.seed},
-                        {"precision", name_of(options.precision)}}},
-                      {"text",
-                       {{"name", experiment.corpus.name},
-                        {"characters", experiment.corpus.text.size()},
-                        {"alphabet", experiment.corpus.alphabet.size()},
-                        {"training_characters", experiment.corpus.training_size},
-                        {"fnv1a_64", fmt::format("{:016x}", experiment.corpus.hash)}}},
-                      {"files", files}};
-    return result.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
-}
-
 std::string save_results(const Experiment& experiment) {
-    const fs::path folder = experiment.options.out;
-    prepare_folder(experiment.options.out);
-    const std::set<std::string> earlier = files_of_earlier_run(folder);
-    const ebb::inspect::Report report = make_report(experiment);
-    const std::string path = (folder / "report.html").string();
-    report.save(path);
-    std::vector<std::string> files;
-    for (const auto& saved :
-         {report.save_svg((folder / "figures").string()), report.save_data((folder / "data").string())})
-        for (const std::string& file : saved) files.push_back(fs::path(file).lexically_relative(folder).string());
-    ebb::write_file_atomically((folder / "options.json").string(), options_json(experiment, files));
-    for (const std::string& file : earlier) {
-        const fs::path relative = fs::path(file).lexically_normal();
-        const bool ours = relative.parent_path() == "figures" || relative.parent_path() == "data";
-        std::error_code ignored;
-        if (ours && std::find(files.begin(), files.end(), file) == files.end()) fs::remove(folder / relative, ignored);
-    }
-    return path;
+    const Options& options = experiment.options;
+    return save_report(make_report(experiment), options.out, "options.json",
+                       {{"program", "gradient_flow"},
+                        {"version", EBB_VERSION},
+                        {"command", command_line(options)},
+                        {"options", as_json(options)},
+                        {"text", as_json(experiment.corpus)}});
 }
 
 }  // namespace lab

@@ -10,88 +10,81 @@
 #include <limits>
 #include <numbers>
 
-#include <fmt/format.h>
-
 namespace lab {
 namespace {
 
 constexpr std::uint64_t batch_stream = 100;  // of the seed; the model's streams lie below
 
-void put_sequence(const Corpus& corpus, std::size_t start, std::size_t b, Sequences& into) {
-    const std::size_t T = into.characters.shape(0), B = into.characters.shape(1);
-    for (std::size_t t = 0; t < T; ++t) {
-        into.characters.data()[t * B + b] = corpus.text[start + t];
-        into.next.data()[t * B + b] = corpus.text[start + t + 1];
-    }
+template <class T>
+ebb::Variable<T> loss_of_outputs(const Ports& ports, const ebb::Variable<T>& outputs, const Batch& batch) {
+    if (ports.classes) return ebb::cross_entropy(outputs, batch.classes);
+    if constexpr (std::is_same_v<T, double>)
+        return ebb::mse_loss(outputs, ebb::Tape<T>::active().constant(batch.values));
+    else
+        return ebb::mse_loss(outputs, ebb::Tape<T>::active().constant(ebb::Array<T>(xt::cast<T>(batch.values))));
 }
 
-Sequences empty_sequences(std::size_t T, std::size_t B) {
-    return {ebb::Indices::from_shape({T, B}), ebb::Indices::from_shape({T, B})};
+/// The fraction of the last `answers` steps of logits [K, B, O] whose largest is that of the class [K, B].
+template <class T>
+double accuracy(const ebb::Variable<T>& logits, const ebb::Indices& classes, std::size_t answers) {
+    const std::size_t K = classes.shape(0), B = classes.shape(1), O = logits.shape()[2];
+    if (answers == 0) return std::numeric_limits<double>::quiet_NaN();
+    const T* const values = logits.value().data();
+    std::size_t right = 0;
+    for (std::size_t k = (K - answers) * B; k < K * B; ++k) {
+        const T* const row = values + k * O;
+        right += std::max_element(row, row + O) - row == classes.data()[k];
+    }
+    return static_cast<double>(right) / static_cast<double>(answers * B);
 }
 
 }  // namespace
 
-Sequences take_sequences(const Corpus& corpus, const std::vector<std::size_t>& starts, std::size_t T) {
-    Sequences result = empty_sequences(T, starts.size());
-    for (std::size_t b = 0; b < starts.size(); ++b) {
-        if (starts[b] + T >= corpus.text.size())
-            ebb::fail<ebb::IndexError>(
-                fmt::format("take_sequences: sequence {} is {} to {}, the text has {} characters: expected one more "
-                            "character after it",
-                            b, starts[b], starts[b] + T, corpus.text.size()));
-        put_sequence(corpus, starts[b], b, result);
-    }
-    return result;
-}
-
-Sequences spread_sequences(const Corpus& corpus, bool held_out, std::size_t T, std::size_t most) {
-    check_length(corpus, T);
-    const std::size_t begin = held_out ? corpus.training_size : 0;
-    // The last character of the part is only ever a target.
-    const std::size_t size = (held_out ? corpus.held_out_size() : corpus.training_size) - 1;
-    const std::size_t count = std::min(size / T, most);
-    std::vector<std::size_t> starts;
-    for (std::size_t k = 0; k < count; ++k) starts.push_back(begin + (count > 1 ? k * (size - T) / (count - 1) : 0));
-    return take_sequences(corpus, starts, T);
+template <class T>
+ebb::Variable<T> loss_of(const SequenceModel<T>& model, const Batch& batch) {
+    return loss_of_outputs(model.ports(), model.outputs(batch), batch);
 }
 
 template <class T>
-double bits_per_character(const CharacterModel<T>& model, const Sequences& sequences) {
+Score score(const SequenceModel<T>& model, const Batch& batch, std::size_t answers) {
     const ebb::NoGrad off;
     ebb::Tape<T> tape;
-    const auto loss = ebb::cross_entropy(model.every_logits(sequences.characters), sequences.next);
-    return static_cast<double>(loss.item()) / std::numbers::ln2;
+    const ebb::Variable<T> outputs = model.outputs(batch);
+    return {static_cast<double>(loss_of_outputs(model.ports(), outputs, batch).item()),
+            accuracy(outputs, batch.classes, model.ports().classes ? answers : 0)};
+}
+
+double bits(double nats) {
+    return nats / std::numbers::ln2;
 }
 
 template <class T>
-void train_model(const CharacterModel<T>& model, const Options& options, const Corpus& corpus,
+void train_model(const SequenceModel<T>& model, const Options& options, const Task& task,
                  const std::function<void(Step&)>& after_step) {
-    check_length(corpus, options.length);
     ebb::Adam<T> adam(model.parameters(), {.learning_rate = options.learning_rate});
     ebb::Generator generator = ebb::Generator(options.seed).fork(batch_stream);
     // Filled anew for each step, so that a step takes no memory from the system.
-    Sequences batch = empty_sequences(options.length, options.batch);
+    Batch batch = empty_batch(task.ports(), task.steps(), task.targets(), options.batch);
     ebb::TrainingOptions<T> training{
         .steps = static_cast<std::int64_t>(options.steps),
         .clip_norm = options.clip > 0 ? options.clip : std::numeric_limits<double>::infinity()};
     if (after_step)
         training.after_step = [&](ebb::TrainingStep<T>& now) {
-            Step step{static_cast<std::size_t>(now.step) + 1, now.loss / std::numbers::ln2, now.gradient_norm};
+            Step step{static_cast<std::size_t>(now.step) + 1, now.loss, now.gradient_norm};
             after_step(step);
             now.stop = step.stop;
         };
     ebb::train(adam, training, [&](ebb::Tape<T>&, std::int64_t) {
-        for (std::size_t b = 0; b < options.batch; ++b)
-            put_sequence(corpus, generator.integer(corpus.training_size - options.length), b, batch);
-        return ebb::cross_entropy(model.every_logits(batch.characters), batch.next);
+        task.draw(generator, batch);
+        return loss_of(model, batch);
     });
 }
 
-template double bits_per_character(const CharacterModel<float>&, const Sequences&);
-template double bits_per_character(const CharacterModel<double>&, const Sequences&);
-template void train_model(const CharacterModel<float>&, const Options&, const Corpus&,
-                          const std::function<void(Step&)>&);
-template void train_model(const CharacterModel<double>&, const Options&, const Corpus&,
-                          const std::function<void(Step&)>&);
+template ebb::Variable<float> loss_of(const SequenceModel<float>&, const Batch&);
+template ebb::Variable<double> loss_of(const SequenceModel<double>&, const Batch&);
+template Score score(const SequenceModel<float>&, const Batch&, std::size_t);
+template Score score(const SequenceModel<double>&, const Batch&, std::size_t);
+template void train_model(const SequenceModel<float>&, const Options&, const Task&, const std::function<void(Step&)>&);
+template void train_model(const SequenceModel<double>&, const Options&, const Task&, const std::function<void(Step&)>&);
 
 }  // namespace lab

@@ -1,4 +1,5 @@
-/// docs/gradient-flow.md shows what the program prints, and its snippet is the one between the marks below.
+/// docs/gradient-flow.md and docs/lab.md show what the program prints; the snippet of the first is the one between the
+/// marks below.
 
 #include <ebb/core/file.hpp>
 #include <ebb/ebb.hpp>
@@ -22,8 +23,8 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
-std::string the_page() {
-    return ebb::read_file(std::string(EBB_GOLDEN_DIR) + "/../../docs/gradient-flow.md");
+std::string the_page(const std::string& name = "gradient-flow") {
+    return ebb::read_file(std::string(EBB_GOLDEN_DIR) + "/../../docs/" + name + ".md");
 }
 
 std::string this_file() {
@@ -48,11 +49,10 @@ std::string first_wrong_line(const std::vector<std::string>& shown, const std::v
     return anywhere || at == printed.size() ? "" : "(the end)";
 }
 
-}  // namespace
-
-TEST_CASE("each command of the page prints what the page shows") {
+/// Runs the page's commands, one after the other, in one folder. Gives their number.
+std::size_t check_commands(const std::string& page_name) {
     const TemporaryFolder folder;
-    const std::vector<std::string> page = lines_of(the_page());
+    const std::vector<std::string> page = lines_of(the_page(page_name));
     const std::string prompt = "$ ./run demo";
     std::size_t commands = 0;
     for (std::size_t k = 0; k + 1 < page.size(); ++k) {
@@ -61,13 +61,23 @@ TEST_CASE("each command of the page prints what the page shows") {
         const auto begin = page.begin() + static_cast<std::ptrdiff_t>(k + 2);
         const std::vector<std::string> shown(begin, std::find(begin, page.end(), "```"));
         const Ended ended =
-            gradient_flow(folder, page[k + 1].substr(prompt.size()) + " --out '" + (folder / "out") + "'");
+            gradient_flow(folder, page[k + 1].substr(prompt.size()), "cd '" + folder.path().string() + "'; ");
         CHECK(ended.code == 0);
         const std::string wrong = first_wrong_line(shown, lines_of(ended.output));
         CHECK_MESSAGE(wrong.empty(), page[k + 1], "\nthe page shows\n", wrong, "\nit prints\n", ended.output);
         ++commands;
     }
-    CHECK(commands >= 8);
+    return commands;
+}
+
+}  // namespace
+
+TEST_CASE("each command of the demo's page prints what the page shows") {
+    CHECK(check_commands("gradient-flow") >= 8);
+}
+
+TEST_CASE("each command of the lab's page prints what the page shows") {
+    CHECK(check_commands("lab") == 4);
 }
 
 TEST_CASE("the page's program") {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gradient_flow/experiment.hpp"
+#include "gradient_flow/text_task.hpp"
 #include "support/count_allocations.hpp"
 #include "tutorials/gradient_flow/lab.hpp"
 #include <doctest/doctest.h>
@@ -23,7 +24,7 @@ Experiment run(const Options& options) {
 
 bool same(const Measurement& a, const Measurement& b) {
     const auto same_gate = [](const GateMean& x, const GateMean& y) { return x.name == y.name && x.mean == y.mean; };
-    return a.bits == b.bits && a.hidden == b.hidden && a.cell_state == b.cell_state && a.gates_alone == b.gates_alone &&
+    return a.loss == b.loss && a.hidden == b.hidden && a.cell_state == b.cell_state && a.gates_alone == b.gates_alone &&
            a.contributions == b.contributions &&
            std::equal(a.gates.begin(), a.gates.end(), b.gates.begin(), b.gates.end(), same_gate) &&
            a.mean_gate == b.mean_gate && a.geometric_gate == b.geometric_gate &&
@@ -34,13 +35,13 @@ bool same(const Measurement& a, const Measurement& b) {
 bool same(const CellResult& a, const CellResult& b) {
     return a.cell == b.cell && a.parameter_count == b.parameter_count &&
            std::equal(a.stops.begin(), a.stops.end(), b.stops.begin(), b.stops.end(), [](const Stop& x, const Stop& y) {
-               return x.step == y.step && x.training_bits == y.training_bits && x.held_out_bits == y.held_out_bits &&
+               return x.step == y.step && x.training_loss == y.training_loss && x.test.loss == y.test.loss &&
                       same(x.flow, y.flow);
            });
 }
 
 template <class T>
-bool same_weights(const CharacterModel<T>& a, const CharacterModel<T>& b) {
+bool same_weights(const SequenceModel<T>& a, const SequenceModel<T>& b) {
     const auto mine = a.named_parameters(), theirs = b.named_parameters();
     for (std::size_t k = 0; k < mine.size(); ++k)
         if (mine[k].second.value() != theirs[k].second.value()) return false;
@@ -86,28 +87,28 @@ TEST_CASE_TEMPLATE("measuring changes nothing in the training", T, float, double
     Options options = small_options();
     options.precision = std::is_same_v<T, float> ? Precision::float32 : Precision::float64;
     const Corpus corpus = invented_corpus();
-    const Sequences sequences = spread_sequences(corpus, true, options.length, 4);
+    const Batch sequences = spread_sequences(corpus, true, options.length, 4);
     const Experiment experiment = run(options);
     for (const CellResult& result : experiment.cells) {
         CAPTURE(title_of(result.cell));
-        const CharacterModel<T> plain(result.cell, options, corpus.alphabet.size());
-        const CharacterModel<T> untrained(result.cell, options, corpus.alphabet.size());
-        const CharacterModel<T> looked_at(result.cell, options, corpus.alphabet.size());
-        train_model(plain, options, corpus);
+        const SequenceModel<T> plain(result.cell, options, symbol_ports(corpus.alphabet.size()));
+        const SequenceModel<T> untrained(result.cell, options, symbol_ports(corpus.alphabet.size()));
+        const SequenceModel<T> looked_at(result.cell, options, symbol_ports(corpus.alphabet.size()));
+        train_model(plain, options, TextTask(corpus, options.length));
         CHECK(!same_weights(plain, untrained));
 
-        CharacterModel<double> measured(result.cell, options, corpus.alphabet.size());
-        train_model(looked_at, options, corpus, [&](Step&) {
-            bits_per_character(looked_at, sequences);
+        SequenceModel<double> measured(result.cell, options, symbol_ports(corpus.alphabet.size()));
+        train_model(looked_at, options, TextTask(corpus, options.length), [&](Step&) {
+            score(looked_at, sequences);
             measured.copy_weights(looked_at);
             measure(measured, sequences);
         });
         CHECK(same_weights(plain, looked_at));
         // And so did the experiment, with its own looks.
-        CHECK(result.stops.back().held_out_bits ==
-              bits_per_character(plain, spread_sequences(corpus, true, options.length, most_scored_sequences)));
+        CHECK(result.stops.back().test.loss ==
+              score(plain, spread_sequences(corpus, true, options.length, most_scored_sequences)).loss);
         CHECK(result.stops.back().step == options.steps);
-        CHECK(result.stops.back().held_out_bits < result.stops.front().held_out_bits);
+        CHECK(result.stops.back().test.loss < result.stops.front().test.loss);
     }
 }
 
@@ -148,12 +149,12 @@ TEST_CASE("a training that breaks down says which cell, when and why, for any nu
 TEST_CASE("weights of NaN end a training before it changes anything") {
     const Options options = small_options();
     const Corpus corpus = invented_corpus();
-    const CharacterModel<float> model(Cell::gru, options, corpus.alphabet.size());
+    const SequenceModel<float> model(Cell::gru, options, symbol_ports(corpus.alphabet.size()));
     ebb::Parameter<float> weight = model.weights().weight_ih;
     weight.mutable_value()(1, 2) = std::numeric_limits<float>::quiet_NaN();
     const ebb::Array<float> before = model.weights().weight_hh.value();
     CHECK_THROWS_WITH_AS(
-        train_model(model, options, corpus),
+        train_model(model, options, TextTask(corpus, options.length)),
         "train: at step 0 the loss is nan and the norm of the gradients nan: a parameter holds nan "
         "at flat index 7 of weight_ih_l0; a smaller learning_rate or a clip_norm keeps an exploding gradient in "
         "bounds",
@@ -177,9 +178,10 @@ TEST_CASE("from the second on, a training step of the demo allocates nothing") {
     const Corpus corpus = invented_corpus();
     for (const Cell cell : options.cells) {
         CAPTURE(title_of(cell));
-        const CharacterModel<float> model(cell, options, corpus.alphabet.size());
+        const SequenceModel<float> model(cell, options, symbol_ports(corpus.alphabet.size()));
         std::vector<std::size_t> count(options.steps + 1, 0);
-        train_model(model, options, corpus, [&](Step& step) { count[step.steps_done] = allocations; });
+        train_model(model, options, TextTask(corpus, options.length),
+                    [&](Step& step) { count[step.steps_done] = allocations; });
         for (std::size_t step = 2; step <= options.steps; ++step) {
             CAPTURE(step);
             CHECK(count[step] - count[step - 1] == 0);

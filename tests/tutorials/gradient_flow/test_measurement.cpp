@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gradient_flow/measurement.hpp"
+#include "gradient_flow/text_task.hpp"
 #include "tutorials/gradient_flow/lab.hpp"
 #include <doctest/doctest.h>
 
@@ -18,15 +19,15 @@ using namespace lab;
 namespace {
 
 struct Measured {
-    CharacterModel<double> model;
-    Sequences sequences;
+    SequenceModel<double> model;
+    Batch sequences;
     Measurement flow;
 };
 
 Measured measured(Cell cell, Options options) {
     const Corpus corpus = invented_corpus();
-    const CharacterModel<double> model(cell, options, corpus.alphabet.size());
-    const Sequences sequences = spread_sequences(corpus, true, options.length, 4);
+    const SequenceModel<double> model(cell, options, symbol_ports(corpus.alphabet.size()));
+    const Batch sequences = spread_sequences(corpus, true, options.length, 4);
     return {model, sequences, measure(model, sequences)};
 }
 
@@ -41,7 +42,7 @@ double factor_of(const std::vector<double>& norms) {
     return fit_decay(norms).value().factor;
 }
 
-ebb::Array<double> value(const CharacterModel<double>& model, const std::string& name) {
+ebb::Array<double> value(const SequenceModel<double>& model, const std::string& name) {
     for (const auto& [full_name, parameter] : model.named_parameters())
         if (full_name == name) return parameter.value();
     throw std::runtime_error("no parameter " + name);
@@ -66,14 +67,13 @@ TEST_CASE("a tanh network at rest multiplies the gradient by W_hh, no more and n
             // dL/dh_T = (softmax(b) - y) W_out / B of the readout W_out h + b, y the character that follows.
             const ebb::Array<double> w_out = value(model, "readout.weight"), bias = value(model, "readout.bias");
             const ebb::Array<double> w = value(model, "tanh.weight_hh_l0");  // [H, H]
-            const std::size_t T = options.length, B = sequences.characters.shape(1), H = options.hidden,
-                              V = bias.size();
+            const std::size_t T = options.length, B = sequences.symbols.shape(1), H = options.hidden, V = bias.size();
             double exponentials = 0;
             for (const double b : bias) exponentials += std::exp(b);
             std::vector<std::vector<double>> g(B, std::vector<double>(H, 0));
             for (std::size_t b = 0; b < B; ++b)
                 for (std::size_t v = 0; v < V; ++v) {
-                    const bool next = sequences.next(T - 1, b) == static_cast<std::int64_t>(v);
+                    const bool next = sequences.classes(T - 1, b) == static_cast<std::int64_t>(v);
                     const double slope = std::exp(bias(v)) / exponentials - (next ? 1 : 0);
                     for (std::size_t j = 0; j < H; ++j) g[b][j] += slope * w_out(v, j) / static_cast<double>(B);
                 }
@@ -164,7 +164,7 @@ TEST_CASE("with open gates and a weak recurrent matrix an LSTM decays by its mea
     options.gain = 0.1;
     options.forget_bias = 3;
     const tutorial::Corpus corpus = tutorial::default_corpus();
-    const CharacterModel<double> model(Cell::lstm, options, corpus.alphabet.size());
+    const SequenceModel<double> model(Cell::lstm, options, symbol_ports(corpus.alphabet.size()));
     const Measurement flow = measure(model, spread_sequences(corpus, true, options.length, 16));
     CHECK(flow.mean_gate == doctest::Approx(0.950).epsilon(1e-3));
     CHECK(flow.geometric_gate == doctest::Approx(0.950).epsilon(1e-3));
@@ -172,54 +172,20 @@ TEST_CASE("with open gates and a weak recurrent matrix an LSTM decays by its mea
     CHECK(std::abs(factor_of(flow.gates_alone) - flow.mean_gate) < 0.002);
     CHECK(std::abs(factor_of(flow.cell_state) - flow.mean_gate) < 0.006);
     // Not so where gates are half closed and W_hh has its say.
-    const CharacterModel<double> usual(Cell::lstm, Options(), corpus.alphabet.size());
+    const SequenceModel<double> usual(Cell::lstm, Options(), symbol_ports(corpus.alphabet.size()));
     const Measurement usual_flow = measure(usual, spread_sequences(corpus, true, options.length, 16));
     CHECK(std::abs(factor_of(usual_flow.cell_state) - usual_flow.mean_gate) > 0.1);
 }
 
-TEST_CASE("a decay is the slope of a straight line through the logarithms") {
-    const auto geometric = [](double factor, std::size_t count) {
-        std::vector<double> norms;
-        for (std::size_t d = 0; d < count; ++d) norms.push_back(3 * std::pow(factor, static_cast<double>(d)));
-        return norms;
-    };
-    const Decay falling = fit_decay(geometric(0.5, 30)).value();
-    CHECK(falling.factor == doctest::Approx(0.5).epsilon(1e-14));
-    CHECK(falling.half_life() == doctest::Approx(1).epsilon(1e-14));
-    CHECK(falling.falls());
-    CHECK(falling.first == 1);
-    CHECK(falling.last == 29);
-    const Decay growing = fit_decay(geometric(1.25, 300)).value();
-    CHECK(!growing.falls());
-    CHECK(growing.half_life() == doctest::Approx(std::log(2) / std::log(1.25)).epsilon(1e-12));
-    CHECK(growing.last == longest_fit);
-    CHECK(std::isinf(fit_decay(geometric(1, 5)).value().half_life()));
-
-    // It ends before what a double cannot hold at full precision, and distance 0 has no say.
-    std::vector<double> norms = geometric(1e-40, 20);
-    norms[0] = 1e9;
-    const Decay cut = fit_decay(norms).value();
-    CHECK(cut.last == 7);
-    CHECK(cut.factor == doctest::Approx(1e-40).epsilon(1e-12));
-    CHECK(!fit_decay(geometric(0.5, 2)));
-    CHECK(!fit_decay({}));
-    CHECK(!fit_decay({1, 1, 0, 1, 1}));
-    CHECK(!fit_decay({1, 1, std::nan(""), 1}));
-
-    // By least squares: of 0, 1, 0, 1 (over d = 1, ..., 4) the slope is 0.2.
-    CHECK(fit_decay({7, 1, std::exp(1), 1, std::exp(1)}).value().factor ==
-          doctest::Approx(std::exp(0.2)).epsilon(1e-14));
-}
-
 TEST_CASE("models of all cells share embedding and readout, and weights of NaN are not measured") {
     const Options options = small_options();
-    const CharacterModel<double> tanh(Cell::tanh, options, 9), lstm(Cell::lstm, options, 9);
-    const CharacterModel<float> in_float(Cell::tanh, options, 9);
+    const SequenceModel<double> tanh(Cell::tanh, options, symbol_ports(9)), lstm(Cell::lstm, options, symbol_ports(9));
+    const SequenceModel<float> in_float(Cell::tanh, options, symbol_ports(9));
     for (const char* name : {"embedding.weight", "readout.weight", "readout.bias"})
         CHECK(value(tanh, name) == value(lstm, name));
     CHECK(value(tanh, "tanh.weight_hh_l0").size() == 8 * 8);
 
-    CharacterModel<double> copy(Cell::tanh, options, 9);
+    SequenceModel<double> copy(Cell::tanh, options, symbol_ports(9));
     copy.copy_weights(in_float);
     for (std::size_t k = 0; k < copy.parameters().size(); ++k) {
         const auto& from = in_float.parameters()[k].value();
@@ -236,14 +202,14 @@ TEST_CASE("models of all cells share embedding and readout, and weights of NaN a
 
 TEST_CASE("sequences are parts of the text, and nothing runs over its end") {
     const Corpus corpus = invented_corpus();
-    const Sequences sequences = spread_sequences(corpus, true, 12, 5);
-    REQUIRE(sequences.characters.shape(0) == 12);
-    REQUIRE(sequences.characters.shape(1) == 5);
+    const Batch sequences = spread_sequences(corpus, true, 12, 5);
+    REQUIRE(sequences.symbols.shape(0) == 12);
+    REQUIRE(sequences.symbols.shape(1) == 5);
     for (std::size_t b = 0; b < 5; ++b)
-        for (std::size_t t = 0; t + 1 < 12; ++t) CHECK(sequences.next(t, b) == sequences.characters(t + 1, b));
+        for (std::size_t t = 0; t + 1 < 12; ++t) CHECK(sequences.classes(t, b) == sequences.symbols(t + 1, b));
     // The first begins where the held-out text does, the last ends one before its end.
-    CHECK(sequences.characters(0, 0) == corpus.text[corpus.training_size]);
-    CHECK(sequences.next(11, 4) == corpus.text.back());
+    CHECK(sequences.symbols(0, 0) == corpus.text[corpus.training_size]);
+    CHECK(sequences.classes(11, 4) == corpus.text.back());
     CHECK_THROWS_WITH_AS(take_sequences(corpus, {0, corpus.text.size() - 3}, 3),
                          ("take_sequences: sequence 1 is " + std::to_string(corpus.text.size() - 3) + " to " +
                           std::to_string(corpus.text.size()) + ", the text has " + std::to_string(corpus.text.size()) +

@@ -4,16 +4,16 @@
 #include <string>
 #include <vector>
 
-#include "gradient_flow/options.hpp"
+#include "gradient_flow/request.hpp"
 #include <doctest/doctest.h>
 
 using namespace lab;
 
 namespace {
 
-std::optional<Options> parse(const std::vector<std::string>& arguments) {
+Options parse(const std::vector<std::string>& arguments) {
     std::ostringstream help;
-    return parse_options(arguments, help);
+    return parse_request(arguments, help).value().options;
 }
 
 std::string refusal(const std::vector<std::string>& arguments) {
@@ -78,7 +78,7 @@ TEST_CASE("each bad value is refused, and the message says what was expected") {
 }
 
 TEST_CASE("options that are not given have their defaults, and help lists them all") {
-    const Options options = parse({}).value();
+    const Options options = parse({});
     CHECK(options.cells == std::vector{Cell::tanh, Cell::lstm, Cell::gru});
     CHECK(options.hidden == 64);
     CHECK(options.length == 128);
@@ -86,7 +86,7 @@ TEST_CASE("options that are not given have their defaults, and help lists them a
     CHECK(!options.forget_bias);
 
     std::ostringstream help;
-    CHECK(!parse_options({"--help"}, help));
+    CHECK(!parse_request({"--help"}, help));
     for (const char* option : {"--text", "--out", "--cells", "--hidden", "--embedding", "--length", "--batch",
                                "--steps", "--learning-rate", "--clip", "--init", "--gain", "--spectral-radius",
                                "--input-scale", "--forget-bias", "--seed", "--precision", "--threads"})
@@ -113,7 +113,7 @@ TEST_CASE("the command line of a run repeats it") {
                                                        "--text",          "y"},
                                                       {"--init", "orthogonal", "--spectral-radius", "1.25"}};
     for (const auto& line : lines) {
-        const std::string once = command_line(parse(line).value());
+        const std::string once = command_line(parse(line));
         // The shell's quotes are not needed here: no word holds a space.
         std::string unquoted;
         for (const char c : once)
@@ -122,7 +122,7 @@ TEST_CASE("the command line of a run repeats it") {
         REQUIRE(arguments[0] == "./run");
         REQUIRE(arguments[1] == "demo");
         arguments.erase(arguments.begin(), arguments.begin() + 2);
-        CHECK(command_line(parse(arguments).value()) == once);
+        CHECK(command_line(parse(arguments)) == once);
         for (std::size_t k = 0; k + 1 < line.size(); k += 2) {
             CAPTURE(line[k]);
             CHECK(unquoted.find(line[k] + " " + line[k + 1]) != std::string::npos);

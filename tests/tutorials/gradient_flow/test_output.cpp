@@ -10,6 +10,7 @@
 
 #include "gradient_flow/figures.hpp"
 #include "gradient_flow/output.hpp"
+#include "gradient_flow/report_folder.hpp"
 #include "support/temporary_folder.hpp"
 #include "tutorials/gradient_flow/lab.hpp"
 #include <doctest/doctest.h>
@@ -107,7 +108,7 @@ TEST_CASE("the terminal gets every cell before and after training, and their ord
     // Whoever has the lowest loss comes first, whatever it is called.
     const CellResult* best = &experiment.cells[0];
     for (const CellResult& result : experiment.cells)
-        if (result.stops.back().held_out_bits < best->stops.back().held_out_bits) best = &result;
+        if (result.stops.back().test.loss < best->stops.back().test.loss) best = &result;
     const std::size_t at = text.find("is lowest in\n  ");
     REQUIRE(at != std::string::npos);
     CHECK(text.compare(at + 15, 4, std::string(title_of(best->cell)) + (best->cell == Cell::gru ? " " : "")) == 0);

@@ -1,0 +1,169 @@
+#include "gradient_flow/request.hpp"
+
+#include <ebb/core/error.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <ostream>
+#include <set>
+
+#include "gradient_flow/values.hpp"
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace lab {
+namespace {
+
+using ebb::fail;
+using ebb::ValueError;
+
+constexpr std::size_t most_seeds = 10'000;
+
+/// What stands on the command line, by option; nothing is understood yet.
+struct Given {
+    std::map<std::string, std::string> values;
+    std::string seeds;
+    std::string resume;
+    std::vector<std::string> compare;
+};
+
+/// Nothing where help was asked for.
+std::optional<Given> read(const std::vector<std::string>& arguments, std::ostream& help) {
+    Given given;
+    CLI::App app(
+        "Trains a tanh RNN, an LSTM and a GRU side by side to predict the next character of a text, and shows how the\n"
+        "gradient of the loss at the last character shrinks or grows on its way back through time. With --task, or "
+        "with\n"
+        "several values for an option (1,2,4 or FIRST:LAST:STEP), it is a lab: a sweep over all combinations of them.",
+        "gradient_flow");
+    app.get_formatter()->column_width(30);
+    const Options defaults;
+    for (const Field& field : fields())
+        app.add_option_function<std::string>(
+               fmt::format("--{}", field.name),
+               [&given, name = std::string(field.name)](const std::string& value) { given.values[name] = value; },
+               field.help)
+            ->type_name(field.type)
+            ->default_str(field.get(defaults))
+            ->group(field.group);
+    const char* const lab = "The lab";
+    app.add_option("--seeds", given.seeds, "So many seeds, from --seed on")->type_name("N")->group(lab);
+    app.add_option("--resume", given.resume, "Go on with the sweep in this folder, as the same command does")
+        ->type_name("FOLDER")
+        ->group(lab);
+    app.add_option("--compare", given.compare, "One report over runs that are there; of a sweep all runs")
+        ->type_name("RUN...")
+        ->group(lab);
+    try {
+        std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+        app.parse(std::move(reversed));
+    } catch (const CLI::CallForHelp&) {
+        help << app.help();
+        return std::nullopt;
+    } catch (const CLI::ParseError& error) {
+        std::string message = error.what();
+        std::replace(message.begin(), message.end(), '\n', ' ');
+        fail<ValueError>(fmt::format("gradient_flow: {}: --help lists the options", message));
+    }
+    return given;
+}
+
+/// --out and --threads, which go with everything, and no other option.
+void refuse_others(const Given& given, const char* with) {
+    for (const auto& [name, value] : given.values)
+        if (name != "out" && name != "threads")
+            fail<ValueError>(
+                fmt::format("gradient_flow: --{} is given with {}: expected only --out and --threads beside "
+                            "it",
+                            name, with));
+    if (!given.seeds.empty())
+        fail<ValueError>(
+            fmt::format("gradient_flow: --seeds is given with {}: expected only --out and --threads beside it", with));
+}
+
+/// The value of an option, or, with several, its axis.
+void apply(const Field& field, const std::string& text, Request& request) {
+    if (field.kind != Field::Kind::setting) {
+        field.set(request.options, text);
+        return;
+    }
+    const std::vector<std::string> values = expand_values(fmt::format("--{}", field.name), text);
+    Axis axis{field.name, {}};
+    Options scratch;
+    for (const std::string& value : values) {
+        field.set(scratch, value);
+        const std::string written = field.get(scratch);  // "1.0" and "1" are one value
+        if (std::find(axis.values.begin(), axis.values.end(), written) != axis.values.end())
+            fail<ValueError>(fmt::format("gradient_flow: --{} is '{}': expected each value once: {} is there twice",
+                                         field.name, text, written));
+        axis.values.push_back(written);
+    }
+    field.set(request.options, axis.values.front());
+    if (axis.values.size() > 1) request.axes.push_back(std::move(axis));
+}
+
+void add_seeds(const std::string& text, Request& request) {
+    std::size_t count = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, count);
+    if (error != std::errc() || rest != end || count < 1 || count > most_seeds)
+        fail<ValueError>(
+            fmt::format("gradient_flow: --seeds is '{}': expected a whole number from 1 to {}", text, most_seeds));
+    const auto is_seed = [](const Axis& axis) { return axis.option == "seed"; };
+    if (std::any_of(request.axes.begin(), request.axes.end(), is_seed))
+        fail<ValueError>("gradient_flow: --seeds is given with several values for --seed: expected one of the two");
+    Axis axis{"seed", {}};
+    for (std::size_t k = 0; k < count; ++k) axis.values.push_back(fmt::to_string(request.options.seed + k));
+    if (count > 1) request.axes.push_back(std::move(axis));
+}
+
+}  // namespace
+
+std::optional<Request> parse_request(const std::vector<std::string>& arguments, std::ostream& help) {
+    const std::optional<Given> given = read(arguments, help);
+    if (!given) return std::nullopt;
+    Request request;
+    for (const Field& field : fields())
+        if (const auto found = given->values.find(field.name); found != given->values.end())
+            apply(field, found->second, request);
+    if (!given->seeds.empty()) add_seeds(given->seeds, request);
+
+    if (!given->resume.empty() && !given->compare.empty())
+        fail<ValueError>("gradient_flow: --resume is given with --compare: expected one of the two");
+    if (!given->resume.empty() || !given->compare.empty()) {
+        request.job = given->resume.empty() ? Request::Job::compare : Request::Job::sweep;
+        refuse_others(*given, given->resume.empty() ? "--compare" : "--resume");
+    } else if (given->values.count("task") || !request.axes.empty() || !given->seeds.empty()) {
+        request.job = Request::Job::sweep;
+    }
+    request.resume = given->resume;
+    request.compare = given->compare;
+    if (request.job != Request::Job::demo && !given->values.count("out"))
+        request.options.out = request.job == Request::Job::sweep ? "out/lab" : "out/comparison";
+    check(request.options);
+    if (request.job != Request::Job::sweep) return request;
+
+    Axis of_cells{"cells", {}};
+    for (const Cell cell : request.options.cells) of_cells.values.emplace_back(name_of(cell));
+    request.axes.insert(request.axes.begin(), std::move(of_cells));
+    std::stable_partition(request.axes.begin(), request.axes.end(), [](const Axis& a) { return a.option != "seed"; });
+    return request;
+}
+
+std::vector<std::string> arguments_of(const Options& options, const std::vector<Axis>& axes) {
+    const bool several_tasks =
+        std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.option == "task"; });
+    std::vector<std::string> arguments;
+    for (const Field& field : fields()) {
+        if (field.kind == Field::Kind::place || field.kind == Field::Kind::threads) continue;
+        std::string value = several_tasks ? field.get(options) : said(field, options);
+        for (const Axis& axis : axes)
+            if (axis.option == field.name) value = fmt::to_string(fmt::join(axis.values, ","));
+        if (!value.empty()) arguments.insert(arguments.end(), {fmt::format("--{}", field.name), value});
+    }
+    return arguments;
+}
+
+}  // namespace lab
