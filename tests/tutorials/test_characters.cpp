@@ -61,6 +61,28 @@ TEST_CASE("Witten-Bell on a text small enough for paper") {
                          ebb::ValueError);
 }
 
+TEST_CASE("characters that the training text does not have say nothing: their embeddings are zeros") {
+    ebb::manual_seed(1);
+    const characters::Model model(4, 3, 5);
+    const ebb::Array<float> drawn = model.embedding().weight.value();
+    const std::vector<std::int64_t> text{0, 1, 3, 1, 0, 1, 3, 3, 0, 1};
+    characters::Options options;
+    options.length = 2;
+    options.batch = 2;
+    options.steps = 0;
+    characters::train_model(model, text, options);
+    const ebb::Array<float>& rows = model.embedding().weight.value();
+    for (std::size_t e = 0; e < 3; ++e) {
+        CHECK(rows(2, e) == 0);
+        CHECK(drawn(2, e) != 0);
+        for (const std::size_t seen : {0, 1, 3}) CHECK(rows(seen, e) == drawn(seen, e));
+    }
+    options.steps = 5;
+    characters::train_model(model, text, options);
+    for (std::size_t e = 0; e < 3; ++e) CHECK(rows(2, e) == 0);
+    CHECK(rows(1, 0) != drawn(1, 0));
+}
+
 TEST_CASE("the character model learns a text with a period, by windows and by streams, and writes it on") {
     std::string text;
     while (text.size() < 3000) text += "abcad";  // what follows an a is in the state only

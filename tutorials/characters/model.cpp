@@ -1,5 +1,7 @@
 #include "characters/model.hpp"
 
+#include <algorithm>
+
 namespace characters {
 
 Model::Model(std::size_t alphabet_size, std::size_t embedding_size, std::size_t hidden_size)
@@ -13,6 +15,16 @@ Model::Model(std::size_t alphabet_size, std::size_t embedding_size, std::size_t 
 Model::Prediction Model::operator()(const ebb::Indices& characters, const ebb::LSTMState<float>& state) const {
     const auto [output, after] = lstm_(embedding_(characters), state);  // [T, B, H]
     return {readout_(output), after};
+}
+
+void Model::clear_unseen(const std::vector<std::int64_t>& text) const {
+    std::vector<bool> seen(alphabet_size(), false);
+    for (const std::int64_t character : text) seen[static_cast<std::size_t>(character)] = true;
+    ebb::Parameter<float> weight = embedding_.weight;
+    const std::size_t width = embedding_.embedding_dim();
+    float* const rows = weight.mutable_value().data();
+    for (std::size_t c = 0; c < seen.size(); ++c)
+        if (!seen[c]) std::fill_n(rows + c * width, width, 0.0f);
 }
 
 }  // namespace characters

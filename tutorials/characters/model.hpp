@@ -7,6 +7,8 @@
 #include <ebb/layers/recurrent_layers.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <vector>
 
 namespace characters {
 
@@ -23,6 +25,11 @@ class Model : public ebb::Module<float> {
     Prediction operator()(const ebb::Indices& characters, const ebb::LSTMState<float>& state = {}) const;
 
     std::size_t alphabet_size() const { return embedding_.num_embeddings(); }
+
+    /// Zeros for the embeddings of characters that a text does not have. Training on that text never touches them: they
+    /// would stay the noise that they were drawn as, and drive the state wherever such a character stands.
+    void clear_unseen(const std::vector<std::int64_t>& text) const;
+    const ebb::Embedding<float>& embedding() const { return embedding_; }
 
   private:
     ebb::Embedding<float> embedding_;

@@ -22,7 +22,7 @@ struct Options {
     double clip = 1;  ///< the largest norm of all gradients together; 0 for no clipping
     Batching batching = Batching::windows;
     std::size_t orders = 5;  ///< of the n-gram models beside it: 1 to this
-    std::uint64_t seed = 6;
+    std::uint64_t seed = 1;
     std::string start = "The ";  ///< what the sample continues
     std::size_t characters = 300;
     double temperature = 0.7;

@@ -69,6 +69,7 @@ void train_model(const Model& model, const std::vector<std::int64_t>& text, cons
         ebb::fail<ebb::ValueError>(
             fmt::format("train_model: the text has {} characters: expected more than --batch times --length, {} x {}",
                         text.size(), B, T));
+    model.clear_unseen(text);
     ebb::Generator generator = ebb::Generator(options.seed).fork(batch_stream);
     Pieces pieces(T, B);
     CarriedState carried;

@@ -22,6 +22,8 @@ double bits_per_character(const Model& model, const std::vector<std::int64_t>& t
 /// each piece begins with the state in which the one before it ended (truncated backpropagation through time). At the
 /// end of the streams all begin anew. Batching::windows takes pieces from random places, with a state of zeros.
 ///
+/// Characters that the text does not have begin, and stay, with an embedding of zeros.
+///
 /// Throws ebb::ValueError where the text is too short for B pieces of T characters, and as ebb::train.
 void train_model(const Model& model, const std::vector<std::int64_t>& text, const Options& options,
                  const std::function<void(std::size_t step, double bits)>& after_step = {});
