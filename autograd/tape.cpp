@@ -346,7 +346,7 @@ void Tape<T>::multiply(std::size_t rows, std::size_t k, std::size_t n, const T* 
                        bool add, T* y) {
     const T* const matrix = contiguous(w);
     constexpr std::size_t most_rows = 256;  // beyond, BLAS's own blocks serve better
-    if (w.parameter && rows > 1 && rows <= most_rows) {
+    if (w.parameter && (rows == 1 ? PackedMatrix<T>::pays_for_single_rows(k, n) : rows <= most_rows)) {
         ParameterUse& use = parameters_[w.parameter - 1];
         Layout& layout = use.layouts[transposed == Transpose::yes];
         if (use.version == use.state->version && ++layout.uses > 1) {
@@ -354,6 +354,7 @@ void Tape<T>::multiply(std::size_t rows, std::size_t k, std::size_t n, const T* 
                 layout.memory.resize(PackedMatrix<T>::size(k, n));
                 layout.matrix = PackedMatrix<T>::pack(transposed, k, n, matrix, layout.memory.data());
             }
+            if (rows == 1) return layout.matrix.multiply_row(x, add, y);
             return layout.matrix.multiply(rows, x, k, add, y, n);
         }
     }

@@ -10,33 +10,61 @@
 namespace ebb {
 namespace {
 
-/// Sum x^2 of the numbers times 2^-exponent.
+/// Sum x^2
 template <class T>
-double scaled_sum_of_squares(const T* data, std::size_t size, int exponent) {
+double sum_of_squares(const T* data, std::size_t size) {
+    double sum = 0;
+    kernels<NormKernels<T>>().sums_of_squares(data, 1, 0, size, &sum);
+    return sum;
+}
+
+/// Whether a sum of squares is what it should be: outside of this range they have lost digits to its ends.
+template <class T>
+bool is_in_range(double sum) {
+    constexpr double smallest =
+        static_cast<double>(std::numeric_limits<T>::min()) / static_cast<double>(std::numeric_limits<T>::epsilon());
+    return (sum >= smallest && sum <= std::numeric_limits<double>::max()) || std::isnan(sum);
+}
+
+/// The norm of numbers whose squares are not in range.
+template <class T>
+double norm_of_scaled(const T* data, std::size_t size) {
+    double largest = 0;
+    for (std::size_t k = 0; k < size; ++k) largest = std::max(largest, std::abs(static_cast<double>(data[k])));
+    if (largest == 0 || std::isinf(largest)) return largest;
+    // By a power of two, so that scaling rounds nothing.
+    const int exponent = std::ilogb(largest);
     thread_local std::vector<T> scaled;
     scaled.resize(size);
     for (std::size_t k = 0; k < size; ++k) scaled[k] = std::scalbn(data[k], -exponent);
-    return kernels<NormKernels<T>>().sum_of_squares(scaled.data(), size);
+    return std::scalbn(std::sqrt(sum_of_squares(scaled.data(), size)), exponent);
 }
 
 }  // namespace
 
 template <class T>
 double frobenius_norm(const T* data, std::size_t size) {
-    const double sum = kernels<NormKernels<T>>().sum_of_squares(data, size);
-    // Outside of this, squares have lost digits to the ends of the range.
-    constexpr double smallest =
-        static_cast<double>(std::numeric_limits<T>::min()) / static_cast<double>(std::numeric_limits<T>::epsilon());
-    if ((std::isfinite(sum) && sum >= smallest) || std::isnan(sum)) return std::sqrt(sum);
-    double largest = 0;
-    for (std::size_t k = 0; k < size; ++k) largest = std::max(largest, std::abs(static_cast<double>(data[k])));
-    if (largest == 0 || std::isinf(largest)) return largest;
-    // By a power of two, so that scaling rounds nothing.
-    const int exponent = std::ilogb(largest);
-    return std::scalbn(std::sqrt(scaled_sum_of_squares(data, size, exponent)), exponent);
+    const double sum = sum_of_squares(data, size);
+    return is_in_range<T>(sum) ? std::sqrt(sum) : norm_of_scaled(data, size);
+}
+
+template <class T>
+void frobenius_norms(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, double* norms) {
+    kernels<NormKernels<T>>().sums_of_squares(data, count, distance, size, norms);
+    bool in_range = true;
+    for (std::size_t k = 0; k < count; ++k) in_range &= is_in_range<T>(norms[k]);
+    if (in_range) {
+        for (std::size_t k = 0; k < count; ++k) norms[k] = std::sqrt(norms[k]);
+        return;
+    }
+    for (std::size_t k = 0; k < count; ++k)
+        norms[k] = is_in_range<T>(norms[k]) ? std::sqrt(norms[k])
+                                            : norm_of_scaled(data + static_cast<std::ptrdiff_t>(k) * distance, size);
 }
 
 template double frobenius_norm(const float*, std::size_t);
 template double frobenius_norm(const double*, std::size_t);
+template void frobenius_norms(const float*, std::size_t, std::ptrdiff_t, std::size_t, double*);
+template void frobenius_norms(const double*, std::size_t, std::ptrdiff_t, std::size_t, double*);
 
 }  // namespace ebb

@@ -10,7 +10,14 @@ namespace ebb {
 template <class T>
 double frobenius_norm(const T* data, std::size_t size);
 
+/// The norms of `count` blocks of `size` numbers each, which begin `distance` numbers apart: a state at many time
+/// steps.
+template <class T>
+void frobenius_norms(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, double* norms);
+
 extern template double frobenius_norm(const float*, std::size_t);
 extern template double frobenius_norm(const double*, std::size_t);
+extern template void frobenius_norms(const float*, std::size_t, std::ptrdiff_t, std::size_t, double*);
+extern template void frobenius_norms(const double*, std::size_t, std::ptrdiff_t, std::size_t, double*);
 
 }  // namespace ebb

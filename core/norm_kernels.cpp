@@ -9,7 +9,7 @@ namespace {
 using simd::Vec;
 
 template <class T>
-double sum_of_squares(const T* data, std::size_t size) {
+inline double sum_of_squares(const T* data, std::size_t size) {
     constexpr std::size_t W = Vec<T>::width, piece = 64 * W;
     double total = 0;
     for (; size >= piece; data += piece, size -= piece) {
@@ -35,7 +35,13 @@ double sum_of_squares(const T* data, std::size_t size) {
 }
 
 template <class T>
-constexpr NormKernels<T> table{&sum_of_squares<T>};
+void sums_of_squares(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, double* sums) {
+    for (std::size_t k = 0; k < count; ++k)
+        sums[k] = sum_of_squares(data + static_cast<std::ptrdiff_t>(k) * distance, size);
+}
+
+template <class T>
+constexpr NormKernels<T> table{&sums_of_squares<T>};
 
 }  // namespace
 

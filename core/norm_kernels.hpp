@@ -7,8 +7,9 @@ namespace ebb {
 
 template <class T>
 struct NormKernels {
-    /// Sum x^2: in T over short pieces, in double over these. Where squares leave the range of T, so does the result.
-    double (*sum_of_squares)(const T* data, std::size_t size);
+    /// Sum x^2 of each of `count` blocks: in T over short pieces, in double over these. Where squares leave the range
+    /// of T, so does the result.
+    void (*sums_of_squares)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, double* sums);
 };
 
 }  // namespace ebb

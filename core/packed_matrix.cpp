@@ -49,6 +49,11 @@ void PackedMatrix<T>::multiply(std::size_t rows, const T* x, std::size_t ldx, bo
     });
 }
 
+template <class T>
+void PackedMatrix<T>::multiply_row(const T* x, bool add, T* y) const {
+    kernels<PackedMatrixKernels<T>>().multiply_row(k_, n_, x, packed_, add, y);
+}
+
 template class PackedMatrix<float>;
 template class PackedMatrix<double>;
 

@@ -23,6 +23,12 @@ class PackedMatrix {
 
     /// Y must not overlap X.
     void multiply(std::size_t rows, const T* x, std::size_t ldx, bool add, T* y, std::size_t ldy) const;
+    /// The same for a single row of a batch of one. It has not the bits that `multiply` would give it beside others:
+    /// its sum is taken apart, since alone it would wait for each of its own additions.
+    void multiply_row(const T* x, bool add, T* y) const;
+    /// Whether a matrix is worth laying out to be multiplied with single rows, many times: where it is small, BLAS
+    /// spends more time on finding out what to do than on doing it. A large one is read once in either way.
+    static bool pays_for_single_rows(std::size_t k, std::size_t n) { return k * n <= std::size_t{1} << 14; }
 
   private:
     const T* packed_ = nullptr;  // panels of a few columns, row after row

@@ -73,8 +73,51 @@ void multiply(std::size_t rows, std::size_t k, std::size_t n, const T* x, std::s
     }
 }
 
+/// One row by the first `halves` vectors of a panel. One sum would wait for each of its additions: there are four, of
+/// every fourth i.
+template <std::size_t halves, class T>
+inline void multiply_row_by_panel(std::size_t k, const T* x, const T* panel, bool add, T* y, std::size_t columns) {
+    constexpr std::size_t W = Vec<T>::width, at_once = 4;
+    Vec<T> sums[at_once][halves];
+    const auto add_product = [&](std::size_t i, Vec<T>(&sum)[halves]) {
+        const Vec<T> factor(x[i]);
+#pragma GCC unroll 2
+        for (std::size_t h = 0; h < halves; ++h) sum[h] = fma(factor, Vec<T>::load(panel + i * 2 * W + h * W), sum[h]);
+    };
+#pragma GCC unroll 4
+    for (std::size_t q = 0; q < at_once; ++q)
+#pragma GCC unroll 2
+        for (std::size_t h = 0; h < halves; ++h) sums[q][h] = T(0);
+    std::size_t i = 0;
+    for (; i + at_once <= k; i += at_once)
+#pragma GCC unroll 4
+        for (std::size_t q = 0; q < at_once; ++q) add_product(i + q, sums[q]);
+    for (; i < k; ++i) add_product(i, sums[0]);
+#pragma GCC unroll 2
+    for (std::size_t h = 0; h < halves; ++h) {
+        T* const to = y + h * W;
+        const std::size_t count = columns - h * W;
+        const Vec<T> sum = (sums[0][h] + sums[1][h]) + (sums[2][h] + sums[3][h]);
+        if (count >= W)
+            (add ? Vec<T>::load(to) + sum : sum).store(to);
+        else
+            (add ? Vec<T>::load(to, count) + sum : sum).store(to, count);
+    }
+}
+
 template <class T>
-constexpr PackedMatrixKernels<T> table{panel_width<T>, &multiply<T>};
+void multiply_row(std::size_t k, std::size_t n, const T* x, const T* packed, bool add, T* y) {
+    for (std::size_t j = 0; j < n; j += panel_width<T>) {
+        const std::size_t columns = n - j < panel_width<T> ? n - j : panel_width<T>;
+        if (columns > Vec<T>::width)
+            multiply_row_by_panel<2>(k, x, packed + j * k, add, y + j, columns);
+        else
+            multiply_row_by_panel<1>(k, x, packed + j * k, add, y + j, columns);
+    }
+}
+
+template <class T>
+constexpr PackedMatrixKernels<T> table{panel_width<T>, &multiply<T>, &multiply_row<T>};
 
 }  // namespace
 

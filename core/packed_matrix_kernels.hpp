@@ -12,6 +12,8 @@ struct PackedMatrixKernels {
     /// y [rows, n] = x [rows, k] w [k, n], or += .
     void (*multiply)(std::size_t rows, std::size_t k, std::size_t n, const T* x, std::size_t ldx, const T* packed,
                      bool add, T* y, std::size_t ldy);
+    /// y [n] = x [k] w, or += .
+    void (*multiply_row)(std::size_t k, std::size_t n, const T* x, const T* packed, bool add, T* y);
 };
 
 }  // namespace ebb

@@ -18,10 +18,12 @@ namespace ebb {
 
 template <class T>
 struct FlowKernels {
-    /// How many |x| are above `bound`.
-    std::size_t (*count_above)(const T* data, std::size_t size, T bound);
-    /// Of rows that are `stride` numbers apart.
-    inspect::GateSums (*gate)(const T* data, std::size_t rows, std::size_t columns, std::size_t stride);
+    /// How many |x| are above `bound`, in each of `count` blocks that begin `distance` numbers apart.
+    void (*count_above)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, T bound,
+                        double* counts);
+    /// Of a gate at `count` steps, `distance` apart: each is rows that are `stride` numbers apart.
+    void (*gate)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t rows, std::size_t columns,
+                 std::size_t stride, inspect::GateSums* sums);
 };
 
 }  // namespace ebb

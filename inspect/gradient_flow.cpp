@@ -125,35 +125,121 @@ bool one_share_a_step(std::span<const typename Tape<T>::Share> shares) {
 /// ||x' delta|| for each time step of a share. Of single rows that is ||x|| ||delta||.
 template <class T>
 void add_norms(const typename Tape<T>::Share& share, std::size_t rows, std::size_t columns,
-               WeightContributions& contributions) {
+               WeightContributions& contributions, std::vector<double>& x_norms) {
     const std::size_t x_size = share.transposed ? rows : columns,
                       delta_size = share.x && !share.transposed ? rows : columns;
-    for (std::size_t t = 0; t < share.time_steps; ++t) {
+    const std::size_t first = contributions.norm.size(), count = share.time_steps;
+    for (std::size_t t = 0; t < count; ++t)
         contributions.time_step.push_back(share.first_time_step + static_cast<std::int32_t>(t));
-        if (share.norms) {
-            contributions.norm.push_back(share.norms[t]);
-            continue;
+    contributions.norm.resize(first + count);
+    double* const norms = contributions.norm.data() + first;
+    if (share.norms) {
+        std::copy_n(share.norms, count, norms);
+        return;
+    }
+    frobenius_norms(share.delta, count, static_cast<std::ptrdiff_t>(share.delta_stride), delta_size, norms);
+    if (!share.x) return;
+    x_norms.resize(count);
+    frobenius_norms(share.x, count, static_cast<std::ptrdiff_t>(share.x_stride), x_size, x_norms.data());
+    for (std::size_t t = 0; t < count; ++t) norms[t] *= x_norms[t];
+}
+
+/// What a step has of something: rows of numbers. nullptr for nothing.
+template <class T>
+struct Block {
+    const T* data;
+    std::size_t rows, columns, stride;
+
+    bool has_form_of(const Block& other) const {
+        return !data == !other.data && rows == other.rows && columns == other.columns && stride == other.stride;
+    }
+    std::size_t size() const { return rows * columns; }
+};
+
+/// How many numbers b lies behind a: in the tape's memory, or the whole sequence in one array.
+template <class T>
+std::ptrdiff_t distance_between(const T* a, const T* b) {
+    return (reinterpret_cast<std::intptr_t>(b) - reinterpret_cast<std::intptr_t>(a)) /
+           static_cast<std::ptrdiff_t>(sizeof(T));
+}
+
+/// Calls f(block, step, count, distance) for steps that follow each other at one distance in memory, as those of a
+/// layer do: of small steps a call for each would take longer than what it does.
+template <class T, class BlockAt, class Function>
+void for_runs(std::size_t steps, BlockAt at, Function f) {
+    for (std::size_t begin = 0, end = 0; begin < steps; begin = end) {
+        const Block<T> first = at(begin);
+        Block<T> last = first;
+        std::ptrdiff_t distance = 0;
+        for (end = begin + 1; end < steps; ++end) {
+            const Block<T> next = at(end);
+            const std::ptrdiff_t further = distance_between(last.data, next.data);
+            if (!next.has_form_of(first) || (end > begin + 1 && further != distance)) break;
+            distance = further;
+            last = next;
         }
-        const double delta = frobenius_norm(share.delta + t * share.delta_stride, delta_size);
-        contributions.norm.push_back(share.x ? delta * frobenius_norm(share.x + t * share.x_stride, x_size) : delta);
+        if (first.data) f(first, begin, end - begin, distance);
     }
 }
 
 template <class T>
-void add_gate(GateFlow& flow, const Intermediate<T>& step) {
-    const GateSums sums = kernels<FlowKernels<T>>().gate(step.data, step.rows, step.columns, step.stride);
-    const double share = 1 / static_cast<double>(std::max<std::size_t>(step.rows * step.columns, 1));
-    flow.mean.push_back(sums.sum * share);
-    flow.closed.push_back(static_cast<double>(sums.closed) * share);
-    flow.open.push_back(static_cast<double>(sums.open) * share);
+void add_state(const Tape<T>& tape, ProbeSeries& series, StateFlow& state) {
+    const std::size_t steps = series.steps();
+    state.name = std::move(series.name);
+    state.backwards = series.time_step.front() > series.time_step.back();
+    if (state.backwards) {
+        std::reverse(series.time_step.begin(), series.time_step.end());
+        std::reverse(series.node.begin(), series.node.end());
+    }
+    state.time_step = std::move(series.time_step);
+    for (std::vector<double>* list : {&state.grad_norm, &state.value_norm, &state.saturation}) list->resize(steps);
+    const auto block = [&](std::size_t step, auto data_of) {
+        const Node<T>& node = tape.node(series.node[step]);
+        return Block<T>{data_of(node), 1, node.shape.size(), 0};
+    };
+    for_runs<T>(
+        steps, [&](std::size_t k) { return block(k, [](const Node<T>& node) { return node.retained_gradient; }); },
+        [&](const Block<T>& first, std::size_t k, std::size_t count, std::ptrdiff_t distance) {
+            frobenius_norms(first.data, count, distance, first.size(), &state.grad_norm[k]);
+        });
+    for_runs<T>(
+        steps, [&](std::size_t k) { return block(k, [](const Node<T>& node) { return node.value; }); },
+        [&](const Block<T>& first, std::size_t k, std::size_t count, std::ptrdiff_t distance) {
+            frobenius_norms(first.data, count, distance, first.size(), &state.value_norm[k]);
+            kernels<FlowKernels<T>>().count_above(first.data, count, distance, first.size(), T(0.9),
+                                                  &state.saturation[k]);
+            const double share = 1 / static_cast<double>(std::max<std::size_t>(first.size(), 1));
+            for (std::size_t step = k; step < k + count; ++step) state.saturation[step] *= share;
+        });
 }
 
-/// Turns the lists of a run that went backwards in time.
-void make_ascend(std::vector<std::int32_t>& time_step, std::vector<double>& a, std::vector<double>& b,
-                 std::vector<double>& c) {
-    if (time_step.front() <= time_step.back()) return;
-    std::reverse(time_step.begin(), time_step.end());
-    for (std::vector<double>* list : {&a, &b, &c}) std::reverse(list->begin(), list->end());
+template <class T>
+void add_gate(GateSeries<T>& series, GateFlow& gate, std::vector<GateSums>& sums) {
+    const std::size_t steps = series.step.size();
+    gate.name = std::move(series.name);
+    if (series.time_step.front() > series.time_step.back()) {
+        std::reverse(series.time_step.begin(), series.time_step.end());
+        std::reverse(series.step.begin(), series.step.end());
+    }
+    gate.time_step = std::move(series.time_step);
+    for (std::vector<double>* list : {&gate.mean, &gate.closed, &gate.open}) list->resize(steps);
+    sums.resize(steps);
+    for_runs<T>(
+        steps,
+        [&](std::size_t k) {
+            const Intermediate<T>& step = series.step[k];
+            return Block<T>{step.data, step.rows, step.columns, step.stride};
+        },
+        [&](const Block<T>& first, std::size_t k, std::size_t count, std::ptrdiff_t distance) {
+            kernels<FlowKernels<T>>().gate(first.data, count, distance, first.rows, first.columns, first.stride,
+                                           sums.data());
+            const double share = 1 / static_cast<double>(std::max<std::size_t>(first.size(), 1));
+            for (std::size_t step = 0; step < count; ++step) {
+                gate.mean[k + step] = sums[step].sum * share;
+                gate.closed[k + step] = static_cast<double>(sums[step].closed) * share;
+                gate.open[k + step] = static_cast<double>(sums[step].open) * share;
+            }
+        });
 }
 
 template <class Flow>
@@ -181,31 +267,10 @@ const GateFlow& GradientFlow<T>::gate(std::string_view name) const {
 template <class T>
 GradientFlow<T> gradient_flow(const Tape<T>& tape) {
     GradientFlow<T> flow;
-    const AllSeries<T> all = all_series(tape);
-    for (const ProbeSeries& series : all.states) {
-        StateFlow& state = flow.states_.emplace_back();
-        state.name = series.name;
-        state.time_step = series.time_step;
-        state.backwards = series.time_step.front() > series.time_step.back();
-        for (const NodeIndex index : series.node) {
-            const Node<T>& node = tape.node(index);
-            const std::size_t size = node.shape.size();
-            state.grad_norm.push_back(node.retained_gradient ? frobenius_norm(node.retained_gradient, size) : 0);
-            state.value_norm.push_back(frobenius_norm(node.value, size));
-            const std::size_t saturated = kernels<FlowKernels<T>>().count_above(node.value, size, T(0.9));
-            state.saturation.push_back(static_cast<double>(saturated) /
-                                       static_cast<double>(std::max<std::size_t>(size, 1)));
-        }
-    }
-    for (const GateSeries<T>& series : all.gates) {
-        GateFlow& gate = flow.gates_.emplace_back();
-        gate.name = series.name;
-        gate.time_step = series.time_step;
-        for (const Intermediate<T>& step : series.step) add_gate(gate, step);
-    }
-    for (StateFlow& state : flow.states_)
-        make_ascend(state.time_step, state.grad_norm, state.value_norm, state.saturation);
-    for (GateFlow& gate : flow.gates_) make_ascend(gate.time_step, gate.mean, gate.closed, gate.open);
+    AllSeries<T> all = all_series(tape);
+    std::vector<GateSums> sums;
+    for (ProbeSeries& series : all.states) add_state(tape, series, flow.states_.emplace_back());
+    for (GateSeries<T>& series : all.gates) add_gate(series, flow.gates_.emplace_back(), sums);
     return flow;
 }
 
@@ -223,7 +288,12 @@ WeightContributions weight_contributions(const Tape<T>& tape, const Parameter<T>
     WeightContributions result;
     result.parameter = parameter.name();
     if (one_share_a_step<T>(shares)) {
-        for (std::size_t k = shares.size(); k-- > 0;) add_norms<T>(shares[k], rows, columns, result);
+        std::size_t steps = 0;
+        for (const Share& share : shares) steps += share.time_steps;
+        result.time_step.reserve(steps);
+        result.norm.reserve(steps);
+        std::vector<double> x_norms;
+        for (std::size_t k = shares.size(); k-- > 0;) add_norms<T>(shares[k], rows, columns, result, x_norms);
         return result;
     }
     if (std::any_of(shares.begin(), shares.end(), [](const Share& share) { return !share.delta; }))

@@ -55,28 +55,30 @@ std::size_t add_entry(std::vector<Flow>& flows, const std::string& name) {
 template <class T>
 class StateEntries {
   public:
-    StateEntries(const Tape<T>& tape, std::vector<ProbeSeries>& all) : tape_(tape), all_(all) {}
+    StateEntries(const Tape<T>& tape, std::vector<ProbeSeries>& all, std::size_t expected_steps)
+        : tape_(tape), all_(all), expected_steps_(expected_steps) {}
 
     /// The place of the series that a probe belongs to. The probes must come in the order of the tape.
-    std::size_t of(NodeIndex index, std::string_view module, std::string_view name) {
-        const StepOwner owner = tape_.node(index).step_owner;
-        std::vector<std::size_t>& runs = runs_of(owner, name);
+    std::size_t of(NodeIndex index, const Node<T>& node) {
+        std::vector<std::size_t>& runs = runs_of(node);
         const std::optional<std::size_t> place = find(runs, index);
         if (place) return *place;
-        runs.push_back(add_entry(all_, joined(module, name)));
-        all_.back().owner = owner;
+        runs.push_back(add_entry(all_, node.name.text()));
+        all_.back().owner = node.step_owner;
         all_.back().run = runs.size() - 1;
+        all_.back().node.reserve(expected_steps_);
+        all_.back().time_step.reserve(expected_steps_);
         return runs.back();
     }
 
   private:
-    std::vector<std::size_t>& runs_of(StepOwner owner, std::string_view name) {
+    std::vector<std::size_t>& runs_of(const Node<T>& node) {
         // The states take turns, h, c, h, c: the search goes on where it has stopped.
         for (std::size_t k = 0; k < runs_.size(); ++k) {
             next_ = next_ + 1 < runs_.size() ? next_ + 1 : 0;
-            if (runs_[next_].owner == owner && runs_[next_].name == name) return runs_[next_].places;
+            if (runs_[next_].owner == node.step_owner && runs_[next_].name == node.name) return runs_[next_].places;
         }
-        return runs_.emplace_back(Runs{owner, name, {}}).places;
+        return runs_.emplace_back(Runs{node.step_owner, node.name, {}}).places;
     }
     std::optional<std::size_t> find(const std::vector<std::size_t>& runs, NodeIndex index) const {
         const std::int32_t t = tape_.node(index).time_step;
@@ -96,9 +98,10 @@ class StateEntries {
 
     const Tape<T>& tape_;
     std::vector<ProbeSeries>& all_;
+    std::size_t expected_steps_;
     struct Runs {
         StepOwner owner;
-        std::string_view name;
+        Name name;
         std::vector<std::size_t> places;
     };
     std::vector<Runs> runs_;
@@ -135,17 +138,30 @@ void check_chain(const char* call, const Tape<T>& tape, const ProbeSeries& serie
 template <class T>
 AllSeries<T> all_series(const Tape<T>& tape) {
     AllSeries<T> all;
-    StateEntries<T> states(tape, all.states);
-    std::vector<std::vector<std::pair<std::string_view, std::size_t>>> gates;  // of each state: names and places
-    const auto add_gate = [&](std::size_t state, std::string_view module, std::int32_t time_step,
-                              const Intermediate<T>& gate) {
-        gates.resize(std::max(gates.size(), state + 1));
-        auto known = std::find_if(gates[state].begin(), gates[state].end(),
-                                  [&](const auto& entry) { return entry.first == gate.name; });
-        if (known == gates[state].end())
-            known = gates[state].insert(known, {gate.name, add_entry(all.gates, joined(module, gate.name))});
-        GateSeries<T>& series = all.gates[known->second];
-        series.time_step.push_back(time_step);
+    // Room for a short sequence from the start: lists that grow by and by would take longer than all the rest.
+    std::size_t expected_steps = 0;
+    for (NodeIndex index = 0; index < tape.size() && expected_steps < 512; ++index)
+        expected_steps += tape.node(index).probe;
+    StateEntries<T> states(tape, all.states, expected_steps);
+    struct KnownGate {
+        std::string_view name;
+        std::size_t place;
+    };
+    std::vector<std::vector<KnownGate>> gates;  // of each state
+    // A node brings its gates in one order, so each is looked for where it was found before.
+    const auto add_gate = [&](std::size_t state, std::size_t guess, const Node<T>& node, const Intermediate<T>& gate) {
+        std::vector<KnownGate>& known = gates[state];
+        const auto is_it = [&](const KnownGate& entry) { return entry.name == gate.name; };
+        if (guess >= known.size() || !is_it(known[guess])) {
+            guess = static_cast<std::size_t>(std::find_if(known.begin(), known.end(), is_it) - known.begin());
+            if (guess == known.size()) {
+                known.push_back({gate.name, add_entry(all.gates, joined(module_of(node.name.text()), gate.name))});
+                all.gates.back().time_step.reserve(expected_steps);
+                all.gates.back().step.reserve(expected_steps);
+            }
+        }
+        GateSeries<T>& series = all.gates[known[guess].place];
+        series.time_step.push_back(node.time_step);
         series.step.push_back(gate);
     };
     std::vector<NodeIndex> waiting_gates;
@@ -153,14 +169,14 @@ AllSeries<T> all_series(const Tape<T>& tape) {
         const Node<T>& node = tape.node(index);
         if (node.intermediate) waiting_gates.push_back(index);
         if (!node.probe) continue;
-        const std::string_view whole_name = node.name.text();
-        const std::string_view module = module_of(whole_name);
-        const std::size_t place = states.of(index, module, whole_name.substr(module.empty() ? 0 : module.size() + 1));
+        const std::size_t place = states.of(index, node);
+        gates.resize(std::max(gates.size(), place + 1));
         all.states[place].node.push_back(index);
         all.states[place].time_step.push_back(node.time_step);
+        std::size_t gate_number = 0;
         if (node.operation)
             for (const Intermediate<T>& gate : node.operation->intermediates(tape, node))
-                add_gate(place, module, node.time_step, gate);
+                add_gate(place, gate_number++, node, gate);
         // The gates of a cell in elementary operations are nodes of their own, recorded before its state.
         std::erase_if(waiting_gates, [&](NodeIndex waiting) {
             const Node<T>& gate = tape.node(waiting);
@@ -168,10 +184,10 @@ AllSeries<T> all_series(const Tape<T>& tape) {
             if (!gate.name.empty()) {
                 const std::size_t columns = gate.shape.rank() == 0 ? 1 : gate.shape.back();
                 const std::size_t rows = gate.shape.size() / std::max<std::size_t>(columns, 1);
-                add_gate(place, module, gate.time_step, {gate.name.text(), gate.value, rows, columns, columns});
+                add_gate(place, gate_number++, node, {gate.name.text(), gate.value, rows, columns, columns});
             } else if (gate.operation) {  // the step of a cell that another one is wrapped around
                 for (const Intermediate<T>& inner : gate.operation->intermediates(tape, gate))
-                    add_gate(place, module, gate.time_step, inner);
+                    add_gate(place, gate_number++, node, inner);
             }
             return true;
         });

@@ -107,19 +107,31 @@ class RecurrentProduct {
   public:
     /// y [rows, n] = x [rows, k] op(w), or += . Laid out in `memory`, if given, which pays over many steps and rows;
     /// else the tape sees to it.
-    RecurrentProduct(Tape<T>& tape, Node<T>& w, Transpose transposed, std::size_t k, std::size_t n, T* memory)
-        : tape_(tape), w_(w), transposed_(transposed), k_(k), n_(n), is_packed_(memory != nullptr) {
+    RecurrentProduct(Tape<T>& tape, Node<T>& w, Transpose transposed, std::size_t batch, std::size_t k, std::size_t n,
+                     T* memory)
+        : tape_(tape),
+          w_(w),
+          transposed_(transposed),
+          k_(k),
+          n_(n),
+          is_packed_(memory != nullptr),
+          is_alone_(is_packed_ && batch == 1) {
         if (memory) packed_ = PackedMatrix<T>::pack(transposed, k, n, tape.contiguous(w), memory);
     }
     void operator()(std::size_t rows, const T* x, bool add, T* y) const {
-        if (is_packed_)
+        if (is_alone_)
+            packed_.multiply_row(x, add, y);
+        else if (is_packed_)
             packed_.multiply(rows, x, k_, add, y, n_);
         else
             tape_.multiply(rows, k_, n_, x, w_, transposed_, add, y);
     }
     /// Then threads may multiply at the same time.
     bool is_packed() const { return is_packed_; }
-    static bool pays(std::size_t steps, std::size_t rows) { return steps > 1 && rows > 1; }
+    static bool pays(std::size_t steps, std::size_t batch, std::size_t k, std::size_t n) {
+        constexpr std::size_t many_steps = 8;
+        return batch > 1 ? steps > 1 : steps >= many_steps && PackedMatrix<T>::pays_for_single_rows(k, n);
+    }
 
   private:
     Tape<T>& tape_;
@@ -127,6 +139,7 @@ class RecurrentProduct {
     Transpose transposed_;
     std::size_t k_, n_;
     bool is_packed_;
+    bool is_alone_;  // a batch of one
     PackedMatrix<T> packed_;
 };
 
@@ -362,11 +375,11 @@ class RecurrentOperation final : public Operation<T> {
         const std::size_t size = (all_at_once ? s.rows(Steps{0, last + 1}) : chunk * s.batch) * gate_row;
         T* const deltas = pass.acquire(size);
         T* const hidden_deltas = is_gru ? pass.acquire(size) : deltas;
-        const std::size_t packed_size =
-            RecurrentProduct<T>::pays(last + 1, s.batch) ? PackedMatrix<T>::size(gate_row, s.hidden) : 0;
+        const bool pays = RecurrentProduct<T>::pays(last + 1, s.batch, gate_row, s.hidden);
+        const std::size_t packed_size = pays ? PackedMatrix<T>::size(gate_row, s.hidden) : 0;
         T* const packed = packed_size > 0 ? pass.acquire(packed_size) : nullptr;
         Node<T>& w_hh = pass.tape().node(pass.tape().input(first.node(), input_weight_hh));
-        const RecurrentProduct<T> product(pass.tape(), w_hh, Transpose::no, gate_row, s.hidden, packed);
+        const RecurrentProduct<T> product(pass.tape(), w_hh, Transpose::no, s.batch, gate_row, s.hidden, packed);
         // As if deltas were kept of all rows: those of some steps lie behind the ones that are missing.
         const auto of_rows = [&](T* memory, Steps steps) { return memory - s.first_row(steps) * gate_row; };
         const Steps all{0, last + 1};
@@ -771,9 +784,9 @@ template <class T>
 void run_forward(Tape<T>& tape, const Sequence<T>& s, CellKind kind, Node<T>& w_hh) {
     const std::size_t H = s.hidden, gate_row = gate_count(kind) * H;
     T* const products = kind == CellKind::gru ? tape.allocate(s.batch * gate_row) : nullptr;
-    T* const packed =
-        RecurrentProduct<T>::pays(s.steps, s.batch) ? tape.allocate(PackedMatrix<T>::size(H, gate_row)) : nullptr;
-    const RecurrentProduct<T> product(tape, w_hh, Transpose::yes, H, gate_row, packed);
+    const bool pays = RecurrentProduct<T>::pays(s.steps, s.batch, H, gate_row);
+    T* const packed = pays ? tape.allocate(PackedMatrix<T>::size(H, gate_row)) : nullptr;
+    const RecurrentProduct<T> product(tape, w_hh, Transpose::yes, s.batch, H, gate_row, packed);
     for_parts_of_batch(s, kind, s.steps, product, [&](Rows rows) { run_forward(s, kind, product, products, rows); });
 }
 

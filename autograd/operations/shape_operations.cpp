@@ -254,8 +254,17 @@ class Slice final : public Operation<T> {
         const Region region = pass.template saved<Region>();
         const AlongAxis dx(pass.input(0).shape, region.axis);
         const std::size_t count = pass.node().shape[region.axis];
-        move_slices<true>(pass.target_zeroed(0), dx.extent, region.start, pass.dy(), count, 0, dx.outer, count,
-                          dx.inner);
+        const GradientTarget<T> target = pass.target(0);
+        if (!target.assign)
+            return move_slices<true>(target.data, dx.extent, region.start, pass.dy(), count, 0, dx.outer, count,
+                                     dx.inner);
+        // The first share brings the zeros around it.
+        for (std::size_t o = 0; o < dx.outer; ++o) {
+            T* const row = target.data + o * dx.extent * dx.inner;
+            std::fill_n(row, region.start * dx.inner, T(0));
+            std::copy_n(pass.dy() + o * count * dx.inner, count * dx.inner, row + region.start * dx.inner);
+            std::fill(row + (region.start + count) * dx.inner, row + dx.extent * dx.inner, T(0));
+        }
     }
 };
 
@@ -455,18 +464,19 @@ Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape) {
 template <class T>
 Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t start, std::ptrdiff_t stop) {
     static const Slice<T> operation;
-    const std::size_t a = normalized_axis("slice", axis, x.shape().rank());
-    const auto extent = static_cast<std::ptrdiff_t>(x.shape()[a]);
+    const Shape& whole = x.shape();
+    const std::size_t a = normalized_axis("slice", axis, whole.rank());
+    const auto extent = static_cast<std::ptrdiff_t>(whole[a]);
     const std::ptrdiff_t from = start < 0 ? start + extent : start;
     const std::ptrdiff_t to = stop < 0 ? stop + extent : stop;
     if (from < 0 || to > extent || from > to)
         fail<IndexError>(fmt::format("slice: x is {}: expected 0 <= start <= stop <= {} along axis {}, got {}:{}",
-                                     to_string(x.shape()), extent, axis, start, stop));
-    Shape shape = x.shape();
+                                     to_string(whole), extent, axis, start, stop));
+    if (to - from == extent) return x;
+    Shape shape = whole;
     shape[a] = static_cast<std::size_t>(to - from);
-    if (shape == x.shape()) return x;
     Tape<T>& tape = x.tape();
-    const AlongAxis source(x.shape(), a);
+    const AlongAxis source(whole, a);
     const auto first = static_cast<std::size_t>(from);
     const T* const value = tape.contiguous(x);
     const auto recorded =

@@ -40,6 +40,7 @@ using namespace ebb;
 
 struct Configuration {
     std::size_t T, B, I, H;
+    bool operator==(const Configuration&) const = default;
 };
 
 const std::vector<Configuration> configurations = {{50, 1, 8, 16},     {100, 1, 32, 32},    {100, 16, 32, 32},
@@ -66,11 +67,12 @@ double median(std::vector<double> v) {
 }
 
 /// Several ways to do the same work, one after the other, over and over: whatever slows the machine down meanwhile
-/// slows all of them. A turn is one run, or as many as take two milliseconds, of which none is the first after another
-/// way had the caches. At least five turns each, and `seconds` each.
+/// slows all of them. A turn is one run, or as many as take two milliseconds. The first run after another way, which
+/// had the caches, does not count, unless it is long. At least five turns each, and `seconds` each.
 std::vector<Medians> measure(const std::vector<std::function<void()>>& ways, double seconds) {
     struct Timed {
         std::size_t runs = 1;
+        bool warms_up = true;
         std::vector<double> wall, cpu;
     };
     using Clock = std::chrono::steady_clock;
@@ -82,13 +84,15 @@ std::vector<Medians> measure(const std::vector<std::function<void()>>& ways, dou
         ways[k]();
         const auto start = Clock::now();
         ways[k]();
-        timed[k].runs = static_cast<std::size_t>(std::clamp(2e-3 / seconds_since(start), 1.0, 1000.0));
+        const double once = seconds_since(start);
+        timed[k].runs = static_cast<std::size_t>(std::clamp(2e-3 / once, 1.0, 1000.0));
+        timed[k].warms_up = once < 20e-3;
     }
     const auto start = Clock::now();
     while (timed[0].wall.size() < 5 || seconds_since(start) < seconds * static_cast<double>(ways.size()))
         for (std::size_t k = 0; k < ways.size(); ++k) {
             Timed& t = timed[k];
-            if (t.runs > 1) ways[k]();
+            if (t.warms_up) ways[k]();
             const auto wall_start = Clock::now();
             const double cpu_start = cpu_seconds();
             for (std::size_t run = 0; run < t.runs; ++run) ways[k]();
@@ -412,6 +416,49 @@ std::string csv(const std::vector<Comparison>& all, int threads) {
     return text;
 }
 
+std::vector<std::string> fields_of(const std::string& line) {
+    std::vector<std::string> fields;
+    std::istringstream stream(line);
+    for (std::string field; std::getline(stream, field, ',');) fields.push_back(field);
+    return fields;
+}
+
+/// What `csv` has written, so that a table can be measured piece by piece. Nothing where there is no file.
+std::vector<Comparison> read_csv(const std::string& path) {
+    std::vector<Comparison> all;
+    std::ifstream file(path);
+    std::string line;
+    std::getline(file, line);
+    while (std::getline(file, line)) {
+        const std::vector<std::string> f = fields_of(line);
+        if (f.size() < 12) throw Error(fmt::format("{}: expected 12 fields or more in \"{}\"", path, line));
+        const auto number = [&](std::size_t k) { return std::stod(f[k]); };
+        const auto extent = [&](std::size_t k) { return static_cast<std::size_t>(std::stoull(f[k])); };
+        const Configuration size{extent(3), extent(4), extent(5), extent(6)};
+        if (all.empty() || all.back().cell != f[2] || all.back().size != size) {
+            all.push_back({f[2], size, {}});
+            const auto found = std::find(configurations.begin(), configurations.end(), size);
+            all.back().number = static_cast<std::size_t>(found - configurations.begin());
+        }
+        all.back().rows.push_back(
+            {f[0], f[1], {number(10), number(8)}, {number(11), number(9)}, f.size() > 12 ? number(12) : 0});
+    }
+    return all;
+}
+
+/// What was measured before and what was measured now, in the order of configurations and cells.
+std::vector<Comparison> merged(std::vector<Comparison> before, const std::vector<Comparison>& now) {
+    const auto key = [](const Comparison& c) {
+        return std::pair(c.number, std::find(cells.begin(), cells.end(), c.cell) - cells.begin());
+    };
+    std::erase_if(before, [&](const Comparison& old) {
+        return std::any_of(now.begin(), now.end(), [&](const Comparison& c) { return key(c) == key(old); });
+    });
+    before.insert(before.end(), now.begin(), now.end());
+    std::sort(before.begin(), before.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+    return before;
+}
+
 /// The ratios of one cell over the configurations.
 inspect::LineFigure figure(const std::vector<Comparison>& all, const std::string& cell) {
     inspect::LineFigure result;
@@ -583,7 +630,9 @@ int main(int argc, char** argv) {
     app.add_option("--mode", chosen_modes, "modes")->check(CLI::IsMember(modes));
     app.add_option("--seconds", seconds, "the least time for each figure")->check(CLI::PositiveNumber);
     app.add_flag("--no-torch", no_torch, "leave PyTorch out");
-    app.add_option("--save", folder, "a folder for the table as CSV and the ratios as pictures");
+    app.add_option("--save", folder,
+                   "a folder for the table as CSV and the ratios as pictures; what "
+                   "is there of other configurations and cells stays, so that a table can be measured in pieces");
     app.add_flag("--peak", peak, "the growth of resident memory over a step in a fresh process, instead of times");
     app.add_flag("--gain", gain, "what a second thread gains, instead of times");
     app.add_flag("--lengths", lengths, "time and memory for each time step up to T = 1,000,000, instead of times");
@@ -642,10 +691,14 @@ int main(int argc, char** argv) {
         }
     fmt::print("{}", table(all));
     if (!folder.empty()) {
-        write_file_atomically(folder + "/ratios.csv", csv(all, threads));
-        write_file_atomically(folder + "/ratios.txt", table(all));
-        for (const std::string& cell : chosen_cells)
-            inspect::save_svg(fmt::format("{}/{}.svg", folder, cell), figure(all, cell));
+        const std::string name = threads == 1 ? "ratios" : fmt::format("ratios_{}_threads", threads);
+        const std::string path = fmt::format("{}/{}.csv", folder, name);
+        all = merged(read_csv(path), all);
+        write_file_atomically(path, csv(all, threads));
+        write_file_atomically(fmt::format("{}/{}.txt", folder, name), table(all));
+        for (const std::string& cell : cells)
+            if (std::any_of(all.begin(), all.end(), [&](const Comparison& c) { return c.cell == cell; }))
+                inspect::save_svg(fmt::format("{}/{}_{}.svg", folder, name, cell), figure(all, cell));
     }
     return 0;
 }

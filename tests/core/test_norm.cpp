@@ -33,6 +33,20 @@ TEST_CASE("the norm of 3 and 4 is 5, at every scale that a number can have") {
     }
 }
 
+TEST_CASE_TEMPLATE("the norms of many blocks, in either direction, each at its own scale", T, float, double) {
+    const T large = std::numeric_limits<T>::max() / 8, small = std::numeric_limits<T>::denorm_min();
+    const std::vector<T> x{3, 4, 0, 3 * large, 4 * large, 0, 3 * small, 4 * small, 0, 5, 12, 0};
+    const std::vector<double> expected{5, 5 * static_cast<double>(large), 5 * static_cast<double>(small), 13};
+    std::vector<double> norms(4);
+    ebb::frobenius_norms(x.data(), 4, 3, 2, norms.data());
+    CHECK(norms == expected);
+    ebb::frobenius_norms(x.data() + 9, 4, -3, 2, norms.data());
+    CHECK(norms == std::vector<double>(expected.rbegin(), expected.rend()));
+    ebb::frobenius_norms(x.data(), 2, 9, 2, norms.data());
+    CHECK(norms[0] == 5);
+    CHECK(norms[1] == 13);
+}
+
 TEST_CASE("small elements beside large ones, nothing, and what is no number") {
     CHECK(norm(std::vector<double>{1e-200, 1e200, 1e-300}) == doctest::Approx(1e200).epsilon(1e-15));
     CHECK(norm(std::vector<double>(1'000'000, 1e-170)) == doctest::Approx(1e-167).epsilon(1e-12));

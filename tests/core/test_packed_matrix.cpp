@@ -15,6 +15,27 @@ using namespace ebb;
 namespace {
 
 template <class T>
+void check_multiply_row(Transpose transposed, std::size_t k, std::size_t n, bool add) {
+    CAPTURE(k);
+    CAPTURE(n);
+    const Array<T> x = normal<T>({1, k}, 0, 1);
+    const Array<T> w = transposed == Transpose::yes ? normal<T>({n, k}, 0, 1) : normal<T>({k, n}, 0, 1);
+    std::vector<T> memory(PackedMatrix<T>::size(k, n)), y(n + 1, T(2));
+    const auto packed = PackedMatrix<T>::pack(transposed, k, n, w.data(), memory.data());
+    if (!add) y[0] = std::numeric_limits<T>::quiet_NaN();
+    packed.multiply_row(x.data(), add, y.data());
+    for (std::size_t j = 0; j < n; ++j) {
+        double expected = add ? 2 : 0;
+        for (std::size_t i = 0; i < k; ++i)
+            expected +=
+                static_cast<double>(x(0, i)) * static_cast<double>(transposed == Transpose::yes ? w(j, i) : w(i, j));
+        CHECK(std::abs(static_cast<double>(y[j]) - expected) <=
+              30 * static_cast<double>(std::numeric_limits<T>::epsilon()) * static_cast<double>(k));
+    }
+    CHECK(y[n] == 2);
+}
+
+template <class T>
 void check_multiply(Transpose transposed, std::size_t rows, std::size_t k, std::size_t n, bool add) {
     CAPTURE(rows);
     CAPTURE(k);
@@ -53,6 +74,14 @@ TEST_CASE_TEMPLATE("Y = X W and Y += X W with a packed W", T, float, double) {
                 for (const bool add : {false, true}) check_multiply<T>(transposed, rows, k, n, add);
 }
 
+TEST_CASE_TEMPLATE("y = x W and y += x W of a single row", T, float, double) {
+    manual_seed(6);
+    for (const std::size_t k : {1u, 3u, 4u, 9u, 32u})
+        for (const std::size_t n : {1u, 5u, 8u, 16u, 17u, 33u, 100u})
+            for (const Transpose transposed : {Transpose::no, Transpose::yes})
+                for (const bool add : {false, true}) check_multiply_row<T>(transposed, k, n, add);
+}
+
 TEST_CASE_TEMPLATE("a row has the same bits whatever rows stand beside it", T, float, double) {
     const std::size_t rows = 23, k = 50, n = 70;
     const Array<T> x = normal<T>({rows, k}, 0, 1), w = normal<T>({k, n}, 0, 1);
@@ -84,5 +113,8 @@ TEST_CASE_TEMPLATE("every instruction set multiplies", T, float, double) {
                 CHECK(std::abs(static_cast<double>(y[r * n + j]) - expected) <=
                       1000 * static_cast<double>(std::numeric_limits<T>::epsilon()));
             }
+        std::vector<T> alone(n);
+        kernel.multiply_row(k, n, x.data(), packed.data(), false, alone.data());
+        for (std::size_t j = 0; j < n; ++j) CHECK(std::abs(alone[j] - y[j]) <= 100 * std::numeric_limits<T>::epsilon());
     }
 }
