@@ -143,16 +143,6 @@ void one_slab(const Size& s) {
         [](const Variable<float>& x) { return x; });
 }
 
-void transposed(const Size& s) {
-    const Array<float> w = normal<float>({gates * s.H, s.H}, 0, 1);
-    on_tape(
-        "x W': W copied in another order, or read as it lies " + to_string(s), normal<float>({s.B, s.H}, 0, 1),
-        [&](const Variable<float>& x) {
-            return matmul(x, permute(x.tape().variable(w), {1, 0}));
-        },
-        [&](const Variable<float>& x) { return matmul(x, transpose(x.tape().variable(w))); });
-}
-
 void vector_maths() {
     constexpr std::size_t n = 2048;
     const Array<float> x = normal<float>({n}, 0, 1);
@@ -181,7 +171,6 @@ int main() {
     for (const Size& size : sizes) input_projection(size);
     for (const Size& size : sizes) waiting_weights(size);
     for (const Size& size : sizes) one_slab(size);
-    for (const Size& size : sizes) transposed(size);
     for (const std::size_t H : {16, 32, 64, 512}) single_row(H, gates * H);
     vector_maths();
     return 0;
