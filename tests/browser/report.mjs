@@ -526,7 +526,7 @@ const withoutVega = {
 };
 
 const wanted = interactive ? { ...tests, ...withoutVega } : withoutVega;
-if (!interactive) console.log("Ebb was built without Vega: only the still figures are tested");
+if (!interactive) console.log("skipped, but for the still figures: Ebb was built without Vega");
 let failures = 0;
 try {
     for (const [name, test] of Object.entries(wanted)) {
@@ -544,4 +544,5 @@ try {
     rmSync(downloads, { recursive: true, force: true });
 }
 console.log(`${Object.keys(wanted).length - failures} of ${Object.keys(wanted).length} passed`);
-process.exit(failures === 0 ? 0 : 1);
+// 77 is "skipped" to CTest: passing would hide that no slider has moved.
+process.exit(failures > 0 ? 1 : interactive ? 0 : 77);

@@ -1,12 +1,8 @@
-#include <ebb/core/array.hpp>
-
 #include <type_traits>
 
 #include <doctest/doctest.h>
+#include <support/xtensor.hpp>
 #include <xtensor-blas/xlinalg.hpp>
-#include <xtensor/xio.hpp>
-#include <xtensor/xmath.hpp>
-#include <xtensor/xview.hpp>
 
 using namespace ebb;
 

@@ -250,3 +250,16 @@ TEST_CASE("files that do not fit are refused, with their name, and leave the mod
     CHECK(other.state_dict() == state);
     CHECK(model.state_dict() == before);
 }
+
+TEST_CASE("a module takes no two parameters and no two parts of one name") {
+    struct Twice : Module<double> {
+        Twice() : Module("Twice") {}
+        void parameter() { register_parameter("w", Array<double>{1, 2}); }
+        void part() { register_module("decoder", Linear<double>({.in_features = 1, .out_features = 1})); }
+    } module;
+    module.parameter();
+    CHECK_THROWS_WITH_AS(module.parameter(), "Twice: it has a parameter w already", ValueError);
+    module.part();
+    CHECK_THROWS_WITH_AS(module.part(), "Twice: it has a part decoder already", ValueError);
+    CHECK(module.parameters().size() == 3);
+}
