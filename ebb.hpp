@@ -9,9 +9,11 @@
 #include <ebb/autograd/jacobian.hpp>
 #include <ebb/autograd/memory_summary.hpp>
 #include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/operators.hpp>
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/print_tape.hpp>
 #include <ebb/autograd/probe.hpp>
+#include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/substitution.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/autograd/to_dot.hpp>

@@ -75,11 +75,6 @@ bool share_has_norms(const Share& share) {
     return share.rows >= few * share.time_steps && share.rows <= many * share.time_steps && share.rows > 0;
 }
 
-template <class T>
-std::string described(const Node<T>& node, NodeIndex index) {
-    return node.name.empty() ? fmt::format("node {}", index) : fmt::format("{} (node {})", node.name.text(), index);
-}
-
 }  // namespace
 
 // ---- one node, raw memory
@@ -345,6 +340,7 @@ void Tape<T>::check_backward(std::string_view call, NodeIndex root, FreedNodes f
     if (in_pass_)
         fail<TapeError>(
             fmt::format("{}: a backward pass is running on this tape: expected no other from within a hook", call));
+    if (anomaly_detection()) check_unwritten(call, root);
     // The walk costs a pass over the tape, so it is made only where something can be wrong.
     bool suspicious = any_freed_ && freed == FreedNodes::refused;
     for (std::size_t k = 0; k < parameter_count_; ++k) {
@@ -388,6 +384,31 @@ void Tape<T>::for_each_reached(NodeIndex root, Function f) const {
     }
 }
 
+/// Of what no count of writes shows: elements that were written by a reference which the program had kept.
+template <class T>
+void Tape<T>::check_unwritten(std::string_view call, NodeIndex root) const {
+    const auto was_written = [](const Node<T>& node, std::uint64_t digest) {
+        return detail::digest(node.value, node.shape.size()) != digest;
+    };
+    for_each_reached(root, [&](NodeIndex, const Node<T>& node) {
+        if (!node.parameter) return;
+        const ParameterUse& use = parameters_[node.parameter - 1];
+        if (use.version == use.state->version && use.digest && was_written(node, *use.digest))
+            fail<TapeError>(
+                fmt::format("{}: parameter {} was written after it was recorded, by a reference kept from "
+                            "mutable_value(): expected a new call of mutable_value() for each write, after backward",
+                            call, use.state->name.text()));
+    });
+    for (const Borrowed& array : borrowed_) {
+        const Node<T>& node = this->node(array.node);
+        if (was_written(node, array.digest))
+            fail<TapeError>(
+                fmt::format("{}: the array borrowed as {} was written since: expected it to stay as it is "
+                            "until Tape.clear",
+                            call, described(node, array.node)));
+    }
+}
+
 template <class T>
 void Tape<T>::run_backward(NodeIndex root, const T* seed, bool retain_graph) {
     const bool detecting = anomaly_detection();
@@ -399,7 +420,7 @@ void Tape<T>::run_backward(NodeIndex root, const T* seed, bool retain_graph) {
             std::copy_n(seed, node.shape.size(), node.gradient);
         else  // one element, or none: an empty seed has no address
             std::fill_n(node.gradient, node.shape.size(), T(1));
-        if (detecting) check_gradient("the seed holds", root, node.gradient);
+        if (detecting) check_gradient("the seed holds", root, node.gradient, node.shape);
         while (this->node(index).further_output) --index;  // the operation's turn is at its first output
     }
     ++passes_;
@@ -479,7 +500,7 @@ Variable<T> Tape<T>::called(Hooks& hooks, NodeIndex index, const Variable<T>& gr
             fail<ShapeError>(fmt::format("register_hook: the hook of {} returned a gradient of shape {}: expected {}",
                                          described(node(index), index), to_string(replaced.shape()),
                                          to_string(dy.shape())));
-        if (anomaly_detection()) check_gradient("a hook made", index, contiguous(replaced));
+        if (anomaly_detection()) check_gradient("a hook made", index, contiguous(replaced), dy.shape());
         dy = replaced;
     }
     return dy;
@@ -529,7 +550,8 @@ void Tape<T>::finish_parameter(Node<T>& node) {
         pool_.release(node.gradient, size);
         node.gradient = nullptr;
     }
-    if (anomaly_detection()) check_gradient("the sum over all uses of a parameter gives", use.node, gradient);
+    if (anomaly_detection())
+        check_gradient("the sum over all uses of a parameter gives", use.node, gradient, node.shape);
     if (hooked) {
         call_hooks(use.node, gradient);
         add_to(GradientTarget<T>{state.gradient.data(), false}, gradient, size);
@@ -675,9 +697,15 @@ std::vector<Variable<T>> Tape<T>::vjp(std::span<const Variable<T>> roots, std::s
         }
         if (!reached) continue;
         Vjp<T> pass(*this, index, dys);
+        const auto first_of_formula = static_cast<NodeIndex>(node_count_);
         {
             const DetectAnomaly formula(false);  // what it hands on is looked at, not each step of it
             node.operation->vjp(pass);
+        }
+        if (anomaly_detection()) {
+            note_lines(first_of_formula, line_of(index));
+            for (const auto& share : pass.shares())
+                check_gradient_from(index, share.input, contiguous(share.value), share.value.shape());
         }
         for (const auto& share : pass.shares()) {
             GradientSum<T>& sum = slot(input(node, share.input));
@@ -704,8 +732,15 @@ void Tape<T>::backward_recorded(const Variable<T>& loss, const T* seed) {
         if (node.requires_grad && (node.retains_gradient || node.parameter)) targets.push_back(at(index));
     }
     const Variable<T> roots[] = {loss};
-    const Variable<T> seeds[] = {seed ? constant(seed, loss.shape()) : full(loss.shape(), T(1))};
-    const std::vector<Variable<T>> gradients = vjp(roots, seeds, targets);
+    const Mark before = mark();
+    std::vector<Variable<T>> gradients;
+    try {
+        const Variable<T> seeds[] = {seed ? constant(seed, loss.shape()) : full(loss.shape(), T(1))};
+        gradients = vjp(roots, seeds, targets);
+    } catch (...) {
+        rewind(before);
+        throw;
+    }
     for (std::size_t k = 0; k < targets.size(); ++k) {
         if (!gradients[k].defined()) continue;
         Node<T>& node = targets[k].node();
@@ -735,17 +770,23 @@ std::vector<Variable<T>> grad(const Variable<T>& y, std::vector<Variable<T>> xs,
     const auto run = [&] {
         const Variable<T> seeds[] = {tape.ones(y.shape())};
         result = tape.vjp(roots, seeds, xs);
+        for (std::size_t k = 0; k < xs.size(); ++k)
+            if (!result[k].defined())
+                fail<TapeError>(fmt::format("grad: y does not depend on x number {} ({})", k,
+                                            described(xs[k].node(), xs[k].index())));
     };
-    if (options.create_graph) {
-        run();
-    } else {
-        const NoGrad off;
-        run();
+    const auto before = tape.mark();
+    try {
+        if (options.create_graph) {
+            run();
+        } else {
+            const NoGrad off;
+            run();
+        }
+    } catch (...) {
+        tape.rewind(before);
+        throw;
     }
-    for (std::size_t k = 0; k < xs.size(); ++k)
-        if (!result[k].defined())
-            fail<TapeError>(
-                fmt::format("grad: y does not depend on x number {} ({})", k, described(xs[k].node(), xs[k].index())));
     return result;
 }
 
@@ -764,6 +805,7 @@ template std::vector<Variable<double>> grad(const Variable<double>&, std::vector
     template void Tape<T>::backward_from(const Variable<T>&, const Array<T>&, BackwardOptions);                \
     template void Tape<T>::start_backward(const Variable<T>&, const T*, BackwardOptions);                      \
     template void Tape<T>::check_backward(std::string_view, NodeIndex, FreedNodes) const;                      \
+    template void Tape<T>::check_unwritten(std::string_view, NodeIndex) const;                                 \
     template void Tape<T>::forget_pass(NodeIndex);                                                             \
     template void Tape<T>::run_backward(NodeIndex, const T*, bool);                                            \
     template void Tape<T>::backward_recorded(const Variable<T>&, const T*);                                    \

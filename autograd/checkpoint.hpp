@@ -48,7 +48,8 @@ std::vector<Variable<T>> checkpoint(CheckpointedFunction<T> f, const std::vector
 /// Throws ValueError where `inputs` is empty or f returns nothing, and in backward where f then gives other results
 /// than at first: it must be a function. Throws TapeError where a parameter was written in between.
 template <class T, class F>
-auto checkpoint(F f, const std::vector<Variable<T>>& inputs) {
+auto checkpoint(F f, const std::vector<Variable<T>>& inputs, SourceLine at = source_line()) {
+    const CalledFrom call(at);
     using Result = std::invoke_result_t<F&, const std::vector<Variable<T>>&>;
     if constexpr (std::is_convertible_v<Result, Variable<T>>) {
         return detail::checkpoint<T>(
@@ -62,8 +63,8 @@ auto checkpoint(F f, const std::vector<Variable<T>>& inputs) {
     }
 }
 template <class T, class F>
-auto checkpoint(F f, std::initializer_list<Variable<T>> inputs) {
-    return checkpoint(std::move(f), std::vector<Variable<T>>(inputs));
+auto checkpoint(F f, std::initializer_list<Variable<T>> inputs, SourceLine at = source_line()) {
+    return checkpoint(std::move(f), std::vector<Variable<T>>(inputs), at);
 }
 
 }  // namespace ebb

@@ -3,6 +3,7 @@
 #include <ebb/autograd/variable.hpp>
 
 #include <cstdint>
+#include <string>
 
 namespace ebb {
 
@@ -36,5 +37,9 @@ struct Node {
     bool transposed = false;      // its value is nullptr until something needs the elements in order (transposed.hpp)
     bool freed = false;           // a backward pass went through it without retain_graph
 };
+
+/// "x (node 3)", or "node 3" of one without a name: for messages.
+template <class T>
+std::string described(const Node<T>& node, NodeIndex index);
 
 }  // namespace ebb

@@ -2,6 +2,8 @@
 
 #include <ebb/autograd/hook.hpp>
 #include <ebb/autograd/name.hpp>
+#include <ebb/autograd/operators.hpp>
+#include <ebb/autograd/variable.hpp>
 #include <ebb/core/array.hpp>
 #include <ebb/core/shape.hpp>
 
@@ -23,7 +25,7 @@ class ScratchTape;
 /// A Parameter is a handle, as a tensor is in PyTorch: a copy shares value and gradient with the original, which is how
 /// weights are tied. Gradients add up over backward passes until `zero_grad()`.
 template <class T>
-class Parameter {
+class Parameter : public Operators<T> {
   public:
     Parameter() = default;
     /// Throws ValueError where `value` holds NaN or infinity.

@@ -64,6 +64,13 @@ AnchorStore<T>& anchors() {
 
 }  // namespace
 
+template <class T>
+std::string described(const Node<T>& node, NodeIndex index) {
+    return node.name.empty() ? fmt::format("node {}", index) : fmt::format("{} (node {})", node.name.text(), index);
+}
+template std::string described(const Node<float>&, NodeIndex);
+template std::string described(const Node<double>&, NodeIndex);
+
 StepOwner new_step_owner() noexcept {
     static std::atomic<StepOwner> last = 0;
     return ++last;
@@ -169,22 +176,26 @@ Variable<T> Tape<T>::leaf(const T* data, const Shape& shape, bool requires_grad)
 }
 
 template <class T>
-Variable<T> Tape<T>::constant(const Array<T>& array) {
+Variable<T> Tape<T>::constant(const Array<T>& array, SourceLine at) {
+    const CalledFrom call(at);
     return leaf(array.data(), Shape::of(array.shape()), false);
 }
 
 template <class T>
-Variable<T> Tape<T>::variable(const Array<T>& array) {
+Variable<T> Tape<T>::variable(const Array<T>& array, SourceLine at) {
+    const CalledFrom call(at);
     return leaf(array.data(), Shape::of(array.shape()), true);
 }
 
 template <class T>
-Variable<T> Tape<T>::constant(const T* data, const Shape& shape) {
+Variable<T> Tape<T>::constant(const T* data, const Shape& shape, SourceLine at) {
+    const CalledFrom call(at);
     return leaf(data, shape, false);
 }
 
 template <class T>
-Variable<T> Tape<T>::scalar(T value) {
+Variable<T> Tape<T>::scalar(T value, SourceLine at) {
+    const CalledFrom call(at);
     return leaf(&value, Shape{}, false);
 }
 
@@ -192,7 +203,9 @@ template <class T>
 Variable<T> Tape<T>::borrow(const Array<T>& array) {
     check_thread("Tape");
     append(Shape::of(array.shape()), array.data());
-    return at(static_cast<NodeIndex>(node_count_ - 1));
+    const auto index = static_cast<NodeIndex>(node_count_ - 1);
+    if (anomaly_detection()) borrowed_.push_back({index, detail::digest(array.data(), array.size())});
+    return at(index);
 }
 
 template <class T>
@@ -242,6 +255,7 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
     use.state = parameter.state_;
     use.node = static_cast<NodeIndex>(node_count_ - 1);
     use.version = state.version;
+    if (anomaly_detection()) use.digest = detail::digest(state.value.data(), state.value.size());
     node.requires_grad = wanted;
     node.name = state.name;
     node.parameter = static_cast<std::uint32_t>(parameter_count_);
@@ -287,6 +301,7 @@ template <class T>
 typename Tape<T>::Recorded Tape<T>::record_again(const Recorded& before,
                                                  std::span<const std::pair<std::size_t, NodeIndex>> changed,
                                                  const T* value) {
+    const Mark without = anomaly_detection() ? mark() : Mark{};
     Node<T>& node = append(before.node.shape, value);
     node = before.node;
     node.value = value;
@@ -299,6 +314,7 @@ typename Tape<T>::Recorded Tape<T>::record_again(const Recorded& before,
         std::copy_n(inputs_.begin() + before.node.first_input, node.input_count, inputs_.end() - node.input_count);
         for (const auto& [place, index] : changed) inputs_[node.first_input + place] = index;
     }
+    if (anomaly_detection()) note_origin_again(before.index, changed, without);
     return {node, nullptr, static_cast<NodeIndex>(node_count_ - 1), before.recorded};
 }
 
@@ -370,6 +386,8 @@ void Tape<T>::rewind(const Mark& mark) {
     node_count_ = mark.node_count;
     while (!kept_.empty() && kept_.back().first >= node_count_) kept_.pop_back();
     while (!origins_.empty() && origins_.back().node >= node_count_) origins_.pop_back();
+    while (!lines_.empty() && lines_.back().node >= node_count_) lines_.pop_back();
+    while (!borrowed_.empty() && borrowed_.back().node >= node_count_) borrowed_.pop_back();
     inputs_.resize(mark.input_count);
     while (parameter_count_ > 0 && parameters_[parameter_count_ - 1].node >= node_count_) {
         ParameterUse& use = parameters_[--parameter_count_];
@@ -377,6 +395,7 @@ void Tape<T>::rewind(const Mark& mark) {
         use.shares.clear();
         use.shares_done = 0;
         use.sink = nullptr;
+        use.digest.reset();
         for (Layout& layout : use.layouts) layout.uses = 0;
     }
     values_.rewind(mark.values);

@@ -5,6 +5,7 @@
 #include <ebb/autograd/node.hpp>
 #include <ebb/autograd/operation.hpp>
 #include <ebb/autograd/parameter.hpp>
+#include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/arena.hpp>
 #include <ebb/core/array.hpp>
@@ -70,10 +71,14 @@ class Tape {
     };
 
     // Leaves. Arrays are copied onto the tape.
-    Variable<T> constant(const Array<T>& array);              ///< no gradient wanted
-    Variable<T> variable(const Array<T>& array);              ///< gradient wanted
-    Variable<T> constant(const T* data, const Shape& shape);  ///< row-major elements, copied
-    Variable<T> scalar(T value);                              ///< a constant of shape []
+    /// No gradient wanted.
+    Variable<T> constant(const Array<T>& array, SourceLine at = source_line());
+    /// Gradient wanted.
+    Variable<T> variable(const Array<T>& array, SourceLine at = source_line());
+    /// Row-major elements, copied.
+    Variable<T> constant(const T* data, const Shape& shape, SourceLine at = source_line());
+    /// A constant of shape [].
+    Variable<T> scalar(T value, SourceLine at = source_line());
     /// A constant that is the array itself and no copy: it must live, and stay as it is, until `clear()`.
     Variable<T> borrow(const Array<T>& array);
     Variable<T> borrow(const Array<T>&& array) = delete;
@@ -122,6 +127,9 @@ class Tape {
     /// Bytes of values, intermediates and gradients that are in use; and that the tape holds for use.
     std::size_t bytes_used() const noexcept { return values_.bytes_used() + gradients_.bytes_used(); }
     std::size_t bytes_reserved() const noexcept { return values_.bytes_reserved() + gradients_.bytes_reserved(); }
+    /// The line of the program that a node was recorded for, where `detect_anomaly` was on by then: the innermost call
+    /// outside of Ebb that led to it.
+    SourceLine line_of(NodeIndex index) const noexcept;
     /// How often the tape had to ask the system for memory since it was made.
     std::size_t allocations() const noexcept;
 
@@ -245,8 +253,9 @@ class Tape {
         NodeIndex node = 0;
         std::uint64_t version = 0;
         std::vector<Share> shares;
-        std::size_t shares_done = 0;  // of an earlier pass
-        T* sink = nullptr;            // where its gradient goes instead of into the parameter
+        std::size_t shares_done = 0;          // of an earlier pass
+        T* sink = nullptr;                    // where its gradient goes instead of into the parameter
+        std::optional<std::uint64_t> digest;  // of its value, while anomalies are looked for
         std::array<Layout, 2> layouts;
     };
 
@@ -259,14 +268,31 @@ class Tape {
         Mark before;
         NodeIndex checked;  // how many nodes, from the tape's first on, need no look any more
     };
+    /// Of an array that the tape does not own, while anomalies are looked for.
+    struct Borrowed {
+        NodeIndex node;
+        std::uint64_t digest;
+    };
+    struct NodeLine {
+        NodeIndex node;
+        SourceLine line;
+    };
 
     Node<T>& append(const Shape& shape, const T* value);
     std::string whereabouts(const Operation<T>& operation, NodeIndex index) const;
+    const NodeLine* noted_line(NodeIndex index) const noexcept;
+    void note_lines(NodeIndex begin, SourceLine line);
     void note_origin(const Operation<T>& operation, std::span<const Variable<T>> inputs, const Mark& before);
+    void note_origin_again(NodeIndex before, std::span<const std::pair<std::size_t, NodeIndex>> changed,
+                           const Mark& without);
+    void note_origin(Origin origin);
     void check_results(NodeIndex last);
     void check_leaf(const T* data, const Shape& shape) const;
-    void check_gradient(const std::string& source, NodeIndex index, const T* gradient) const;
+    void check_gradient(const std::string& source, NodeIndex index, const T* gradient, const Shape& shape,
+                        const std::string& line = {}) const;
+    void check_gradient_from(NodeIndex index, std::size_t i, const T* gradient, const Shape& shape) const;
     void check_gradients_of_inputs(NodeIndex index) const;
+    void check_unwritten(std::string_view call, NodeIndex root) const;
     void check_thread(std::string_view call) const;
     Variable<T> leaf(const T* data, const Shape& shape, bool requires_grad);
     void backward_from(const Variable<T>& loss, const Array<T>& seed, BackwardOptions options);
@@ -301,6 +327,8 @@ class Tape {
     std::vector<std::pair<NodeIndex, std::shared_ptr<void>>> kept_;  // objects of nodes, in their order
     std::unique_ptr<Tape> scratch_;                                  // of checkpoints
     std::vector<Origin> origins_;
+    std::vector<NodeLine> lines_;  // in the order of nodes
+    std::vector<Borrowed> borrowed_;
     std::unordered_map<NodeIndex, Hooks> hooks_;
     std::vector<Node<T>*> copied_out_;  // transposed nodes whose elements were copied in order, in that order
     std::uint64_t passes_ = 0;          // backward passes over raw memory, since the tape was made

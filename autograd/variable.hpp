@@ -2,6 +2,7 @@
 
 #include <ebb/autograd/hook.hpp>
 #include <ebb/autograd/name.hpp>
+#include <ebb/autograd/operators.hpp>
 #include <ebb/core/array.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/shape.hpp>
@@ -40,7 +41,7 @@ struct TapeAnchor {
 /// Operations on variables (operations/*.hpp) compute at once and record themselves on the tape of their operands.
 /// Using a variable after its tape was cleared or destroyed throws TapeError.
 template <class T>
-class Variable {
+class Variable : public Operators<T> {
   public:
     using value_type = T;
 

@@ -60,7 +60,8 @@ Mask causal_mask(std::size_t T, Causal which) {
 }
 
 template <class T>
-Variable<T> masked_softmax(const Variable<T>& x, const Mask& mask) {
+Variable<T> masked_softmax(const Variable<T>& x, const Mask& mask, SourceLine at) {
+    const CalledFrom call(at);
     const Shape& shape = x.shape();
     const auto does_not_fit = [&](const char* expected) {
         fail<ShapeError>(fmt::format("masked_softmax: mask is {}, x is {}: expected {}", to_string(shape_of(mask)),
@@ -72,7 +73,7 @@ Variable<T> masked_softmax(const Variable<T>& x, const Mask& mask) {
     Tape<T>& tape = x.tape();
     const std::size_t S = shape.back();
     T* const open = tape.allocate(shape.size());
-    for_each_broadcast(mask, shape, [&](std::size_t at, bool element) { open[at] = T(element); });
+    for_each_broadcast(mask, shape, [&](std::size_t place, bool element) { open[place] = T(element); });
 
     // Of a row that is all masked, the softmax is that of zeros, which is finite, and then put out as a whole.
     T* const some = tape.allocate(shape.size());
@@ -122,7 +123,8 @@ Attention<T>::Attention(const Options& options)
 
 template <class T>
 AttentionMemory<T> Attention<T>::remember(const Variable<T>& keys, const std::vector<std::size_t>& lengths,
-                                          const Variable<T>& given) const {
+                                          const Variable<T>& given, SourceLine at) const {
+    const CalledFrom call(at);
     const Variable<T>& values = given.defined() ? given : keys;
     const ErrorContext context(this->name(), "Attention");
     const Shape &k = keys.shape(), &v = values.shape();
@@ -151,7 +153,8 @@ AttentionMemory<T> Attention<T>::remember(const Variable<T>& keys, const std::ve
 
 template <class T>
 AttentionResult<T> Attention<T>::operator()(const Variable<T>& query, const AttentionMemory<T>& memory,
-                                            const Mask& mask) const {
+                                            const Mask& mask, SourceLine at) const {
+    const CalledFrom call(at);
     const ErrorContext context(this->name(), "Attention");
     if (!memory.values.defined()) fail<ValueError>("Attention: the memory is empty: expected one from remember()");
     const std::size_t B = memory.values.shape()[0], S = memory.values.shape()[1];
@@ -216,7 +219,7 @@ AttentionResult<T> Attention<T>::operator()(const Variable<T>& query, const Atte
 
 template class Attention<float>;
 template class Attention<double>;
-template Variable<float> masked_softmax(const Variable<float>&, const Mask&);
-template Variable<double> masked_softmax(const Variable<double>&, const Mask&);
+template Variable<float> masked_softmax(const Variable<float>&, const Mask&, SourceLine);
+template Variable<double> masked_softmax(const Variable<double>&, const Mask&, SourceLine);
 
 }  // namespace ebb

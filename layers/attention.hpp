@@ -36,7 +36,7 @@ Mask causal_mask(std::size_t T, Causal which = Causal::past_and_present);
 /// through them, whatever their value. A row without any true element is all zeros. The mask broadcasts to the shape of
 /// x. Throws ShapeError where it does not, and for an x without axes.
 template <class T>
-Variable<T> masked_softmax(const Variable<T>& x, const Mask& mask);
+Variable<T> masked_softmax(const Variable<T>& x, const Mask& mask, SourceLine at = source_line());
 
 /// How well a key fits a query: score(q, k).
 enum class AttentionScore {
@@ -89,12 +89,12 @@ class Attention : public Module<T> {
     /// undefined for the keys themselves. Throws ShapeError where shapes or the number of lengths do not fit,
     /// ValueError for a length above S.
     AttentionMemory<T> remember(const Variable<T>& keys, const std::vector<std::size_t>& lengths = {},
-                                const Variable<T>& values = {}) const;
+                                const Variable<T>& values = {}, SourceLine at = source_line()) const;
 
     /// One query for each sequence, [B, Q], or T of them, [T, B, Q]. `mask`, besides that of the lengths: [B, S] for
     /// one query, [T, S] or [T, B, S] for T.
-    AttentionResult<T> operator()(const Variable<T>& query, const AttentionMemory<T>& memory,
-                                  const Mask& mask = {}) const;
+    AttentionResult<T> operator()(const Variable<T>& query, const AttentionMemory<T>& memory, const Mask& mask = {},
+                                  SourceLine at = source_line()) const;
 
     AttentionScore score() const noexcept { return options_.score; }
 

@@ -9,7 +9,8 @@ Dropout<T>::Dropout(const Options& options) : Module<T>("Dropout", options.name)
 }
 
 template <class T>
-Variable<T> Dropout<T>::operator()(const Variable<T>& x) const {
+Variable<T> Dropout<T>::operator()(const Variable<T>& x, SourceLine at) const {
+    const CalledFrom call(at);
     const ErrorContext context(this->name(), "Dropout");
     return this->training() ? dropout(x, p_) : x;
 }

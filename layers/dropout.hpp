@@ -20,7 +20,7 @@ class Dropout : public Module<T> {
   public:
     using Options = DropoutOptions;
     explicit Dropout(const Options& options = {});
-    Variable<T> operator()(const Variable<T>& x) const;
+    Variable<T> operator()(const Variable<T>& x, SourceLine at = source_line()) const;
     double p() const noexcept { return p_; }
 
   private:

@@ -26,7 +26,8 @@ Embedding<T>::Embedding(const Options& options)
 }
 
 template <class T>
-Variable<T> Embedding<T>::operator()(const Indices& indices) const {
+Variable<T> Embedding<T>::operator()(const Indices& indices, SourceLine at) const {
+    const CalledFrom call(at);
     const ErrorContext context(this->name(), "Embedding");
     Tape<T>& tape = Tape<T>::active();
     const Variable<T> y = index_select(tape.use(weight), indices);

@@ -29,7 +29,7 @@ class Embedding : public Module<T> {
   public:
     using Options = EmbeddingOptions;
     explicit Embedding(const Options& options);
-    Variable<T> operator()(const Indices& indices) const;
+    Variable<T> operator()(const Indices& indices, SourceLine at = source_line()) const;
 
     std::size_t num_embeddings() const { return weight.shape()[0]; }
     std::size_t embedding_dim() const { return weight.shape()[1]; }

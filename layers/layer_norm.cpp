@@ -103,7 +103,8 @@ bool ends_in(const Shape& shape, const Shape& end) {
 
 template <class T>
 Variable<T> layer_norm(const Variable<T>& x, const Shape& normalized_shape, Operand<T> weight, Operand<T> bias,
-                       double eps) {
+                       double eps, SourceLine at) {
+    const CalledFrom call(at);
     check_options("layer_norm", normalized_shape, eps);
     if (!ends_in(x.shape(), normalized_shape))
         fail<ShapeError>(fmt::format("layer_norm: x is {}, normalized_shape is {}: expected x to end in it",
@@ -135,7 +136,8 @@ LayerNorm<T>::LayerNorm(const Options& options)
 }
 
 template <class T>
-Variable<T> LayerNorm<T>::operator()(const Variable<T>& x) const {
+Variable<T> LayerNorm<T>::operator()(const Variable<T>& x, SourceLine at) const {
+    const CalledFrom call(at);
     const ErrorContext context(this->name(), "LayerNorm");
     Tape<T>& tape = x.tape();
     const auto on_tape = [&](const Parameter<T>& p) { return p.defined() ? tape.use(p) : Variable<T>(); };
@@ -146,8 +148,8 @@ std::vector<CatalogueEntry> normalization_catalogue() {
     return {{Normalize<double>().info(), 1}};
 }
 
-#define EBB_INSTANTIATE(T)                                                                             \
-    template Variable<T> layer_norm(const Variable<T>&, const Shape&, Operand<T>, Operand<T>, double); \
+#define EBB_INSTANTIATE(T)                                                                                         \
+    template Variable<T> layer_norm(const Variable<T>&, const Shape&, Operand<T>, Operand<T>, double, SourceLine); \
     template class LayerNorm<T>;
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)

@@ -17,7 +17,7 @@ namespace ebb {
 /// `normalized_shape` has no axis or no element, or unless eps is finite and not negative.
 template <class T>
 Variable<T> layer_norm(const Variable<T>& x, const Shape& normalized_shape, Operand<T> weight = {},
-                       Operand<T> bias = {}, double eps = 1e-5);
+                       Operand<T> bias = {}, double eps = 1e-5, SourceLine at = source_line());
 
 struct LayerNormOptions {
     Shape normalized_shape;  ///< {H}, or the last few axes of what comes in
@@ -34,7 +34,7 @@ class LayerNorm : public Module<T> {
   public:
     using Options = LayerNormOptions;
     explicit LayerNorm(const Options& options);
-    Variable<T> operator()(const Variable<T>& x) const;
+    Variable<T> operator()(const Variable<T>& x, SourceLine at = source_line()) const;
 
     Parameter<T> weight;  ///< normalized_shape; undefined unless elementwise_affine
     Parameter<T> bias;    ///< normalized_shape; undefined without bias

@@ -14,7 +14,9 @@
 namespace ebb {
 
 template <class T>
-Variable<T> sequence_log_likelihood(const Variable<T>& logits, const Indices& targets, std::int64_t ignore_index) {
+Variable<T> sequence_log_likelihood(const Variable<T>& logits, const Indices& targets, std::int64_t ignore_index,
+                                    SourceLine at) {
+    const CalledFrom call(at);
     if (logits.shape().rank() != 3)
         fail<ShapeError>(
             fmt::format("sequence_log_likelihood: logits is {}: expected [T, B, V]", to_string(logits.shape())));
@@ -72,8 +74,8 @@ double LogLikelihood::perplexity() const {
     return ebb::perplexity(mean("perplexity"));
 }
 
-#define EBB_INSTANTIATE(T)                                                                          \
-    template Variable<T> sequence_log_likelihood(const Variable<T>&, const Indices&, std::int64_t); \
+#define EBB_INSTANTIATE(T)                                                                                      \
+    template Variable<T> sequence_log_likelihood(const Variable<T>&, const Indices&, std::int64_t, SourceLine); \
     template void LogLikelihood::add(const Variable<T>&, const Indices&, std::int64_t);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)

@@ -14,8 +14,8 @@ namespace ebb {
 /// target `ignore_index` have no part: the padding of shorter sequences. Differentiable.
 /// Throws ShapeError and IndexError as cross_entropy.
 template <class T>
-Variable<T> sequence_log_likelihood(const Variable<T>& logits, const Indices& targets,
-                                    std::int64_t ignore_index = -100);
+Variable<T> sequence_log_likelihood(const Variable<T>& logits, const Indices& targets, std::int64_t ignore_index = -100,
+                                    SourceLine at = source_line());
 
 /// e^nats, for a mean cross entropy in nats a token: among how many tokens, all equally likely, the model is as
 /// undecided.

@@ -31,7 +31,8 @@ Linear<T>::Linear(const Options& options, const Parameter<T>& tied) : Module<T>(
 }
 
 template <class T>
-Variable<T> Linear<T>::operator()(const Variable<T>& x) const {
+Variable<T> Linear<T>::operator()(const Variable<T>& x, SourceLine at) const {
+    const CalledFrom call(at);
     const ErrorContext context(this->name(), "Linear");
     const Shape& shape = x.shape();
     // Here, and not in linear() only: the tape is as before when it throws, without nodes for the parameters.

@@ -29,7 +29,7 @@ class Linear : public Module<T> {
   public:
     using Options = LinearOptions;
     explicit Linear(const Options& options, const Parameter<T>& tied = {});
-    Variable<T> operator()(const Variable<T>& x) const;
+    Variable<T> operator()(const Variable<T>& x, SourceLine at = source_line()) const;
 
     Parameter<T> weight;  ///< [out_features, in_features]
     Parameter<T> bias;    ///< [out_features]; undefined without bias

@@ -148,7 +148,9 @@ class Recurrent : public RecurrentStack<typename Cell::value_type> {
     }
 
     /// x [T, B, I]; states [L D, B, H], which may be left out.
-    Output operator()(const Variable<T>& x, const State& state = {}, const SequenceOptions& options = {}) const {
+    Output operator()(const Variable<T>& x, const State& state = {}, const SequenceOptions& options = {},
+                      SourceLine at = source_line()) const {
+        const CalledFrom call(at);
         const auto run_cell = [this](std::size_t k, const CellInput<T>& input) {
             const Cell& cell = cells_[k];
             if constexpr (requires { cell.run_sequence(input); }) {

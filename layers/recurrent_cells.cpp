@@ -18,7 +18,8 @@ RNNCell<T>::RNNCell(const Options& o, const Activation<T>& activation, const std
                        {.bias = o.bias, .granularity = o.granularity, .activation = activation}, suffix) {}
 
 template <class T>
-Variable<T> RNNCell<T>::operator()(const Variable<T>& x, const Variable<T>& h) const {
+Variable<T> RNNCell<T>::operator()(const Variable<T>& x, const Variable<T>& h, SourceLine at) const {
+    const CalledFrom call(at);
     return this->run_step(x, h, {}).h;
 }
 
@@ -29,7 +30,8 @@ LSTMCell<T>::LSTMCell(const Options& o, const std::string& suffix)
                        {.bias = o.bias, .peepholes = o.peepholes, .granularity = o.granularity}, suffix) {}
 
 template <class T>
-LSTMState<T> LSTMCell<T>::operator()(const Variable<T>& x, const LSTMState<T>& state) const {
+LSTMState<T> LSTMCell<T>::operator()(const Variable<T>& x, const LSTMState<T>& state, SourceLine at) const {
+    const CalledFrom call(at);
     const RecurrentResult<T> result = this->run_step(x, state.h, state.c);
     return {result.h, result.c};
 }
@@ -41,7 +43,8 @@ GRUCell<T>::GRUCell(const Options& o, const std::string& suffix)
           {.input = o.input_size, .hidden = o.hidden_size}, {.bias = o.bias, .granularity = o.granularity}, suffix) {}
 
 template <class T>
-Variable<T> GRUCell<T>::operator()(const Variable<T>& x, const Variable<T>& h) const {
+Variable<T> GRUCell<T>::operator()(const Variable<T>& x, const Variable<T>& h, SourceLine at) const {
+    const CalledFrom call(at);
     return this->run_step(x, h, {}).h;
 }
 

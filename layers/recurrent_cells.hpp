@@ -40,7 +40,7 @@ class RNNCell : public RecurrentBase<T> {
     using Options = RNNCellOptions;
     /// `suffix` goes behind the names of the parameters, as in a layer: "_l0".
     explicit RNNCell(const Options& options, const Activation<T>& activation = {}, const std::string& suffix = {});
-    Variable<T> operator()(const Variable<T>& x, const Variable<T>& h = {}) const;
+    Variable<T> operator()(const Variable<T>& x, const Variable<T>& h = {}, SourceLine at = source_line()) const;
 };
 
 struct LSTMCellOptions {
@@ -70,7 +70,7 @@ class LSTMCell : public RecurrentBase<T> {
     using Options = LSTMCellOptions;
     using State = LSTMState<T>;
     explicit LSTMCell(const Options& options, const std::string& suffix = {});
-    LSTMState<T> operator()(const Variable<T>& x, const LSTMState<T>& state = {}) const;
+    LSTMState<T> operator()(const Variable<T>& x, const LSTMState<T>& state = {}, SourceLine at = source_line()) const;
 };
 
 /// Where the reset gate of a GRU stands.
@@ -96,7 +96,7 @@ class GRUCell : public RecurrentBase<T> {
   public:
     using Options = GRUCellOptions;
     explicit GRUCell(const Options& options, const std::string& suffix = {});
-    Variable<T> operator()(const Variable<T>& x, const Variable<T>& h = {}) const;
+    Variable<T> operator()(const Variable<T>& x, const Variable<T>& h = {}, SourceLine at = source_line()) const;
 };
 
 extern template class RNNCell<float>;

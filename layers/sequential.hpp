@@ -50,7 +50,8 @@ class Sequential : public Module<T> {
         return *this;
     }
 
-    Variable<T> operator()(const Variable<T>& x) const {
+    Variable<T> operator()(const Variable<T>& x, SourceLine at = source_line()) const {
+        const CalledFrom call(at);
         const ErrorContext context(this->name(), "Sequential");
         Variable<T> y = x;
         for (const auto& layer : layers_) y = layer(y);

@@ -42,7 +42,8 @@ class DropoutOperation final : public Operation<T> {
 }  // namespace
 
 template <class T>
-Variable<T> dropout(const Variable<T>& x, double p, Generator& generator) {
+Variable<T> dropout(const Variable<T>& x, double p, Generator& generator, SourceLine at) {
+    const CalledFrom call(at);
     static const DropoutOperation<T> operation;
     check_probability("dropout", p);
     if (p == 0) return x;
@@ -69,7 +70,7 @@ std::vector<CatalogueEntry> dropout_catalogue() {
     return {{DropoutOperation<double>().info(), 1}};
 }
 
-template Variable<float> dropout(const Variable<float>&, double, Generator&);
-template Variable<double> dropout(const Variable<double>&, double, Generator&);
+template Variable<float> dropout(const Variable<float>&, double, Generator&, SourceLine);
+template Variable<double> dropout(const Variable<double>&, double, Generator&, SourceLine);
 
 }  // namespace ebb

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/random.hpp>
 
@@ -12,7 +13,8 @@ namespace ebb {
 /// m / (1 - p) with the same m. With p = 1, y is 0; with p = 0 it is x itself, and nothing is drawn. Throws ValueError
 /// unless 0 <= p <= 1.
 template <class T>
-Variable<T> dropout(const Variable<T>& x, double p, Generator& generator = default_generator());
+Variable<T> dropout(const Variable<T>& x, double p, Generator& generator = default_generator(),
+                    SourceLine at = source_line());
 
 /// Throws ValueError, naming `call` and `rate`, unless 0 <= p <= 1.
 void check_probability(std::string_view call, double p, std::string_view rate = "p");

@@ -31,39 +31,77 @@ bool contains(const std::string& letters, char letter) {
     return letters.find(letter) != std::string::npos;
 }
 
-Equation parsed(std::string_view equation, std::size_t operand_count) {
+/// Axes that an ellipsis stands for have digits in the place of letters, the last axis the last digit: so those of two
+/// operands meet as broadcasting has it.
+constexpr std::string_view ellipsis_letters = "0123456789";
+static_assert(ellipsis_letters.size() >= Shape::max_rank);
+constexpr char ellipsis = '\1';  // in the place of three dots: nobody writes it
+
+/// Without spaces, and with one character for an ellipsis.
+std::string shortened(std::string_view equation) {
     std::string text;
     for (const char c : equation)
         if (c != ' ') text += c;
+    for (std::size_t place = 0; (place = text.find("...", place)) != std::string::npos;)
+        text.replace(place, 3, 1, ellipsis);
+    return text;
+}
+
+/// With digits for its ellipsis, which stands for `count` axes.
+std::string expanded(std::string letters, std::size_t count) {
+    const std::size_t place = letters.find(ellipsis);
+    if (place == std::string::npos) return letters;
+    return letters.replace(place, 1, ellipsis_letters.substr(ellipsis_letters.size() - count));
+}
+
+Equation parsed(std::string_view equation, const std::vector<const Shape*>& shapes) {
+    const std::string text = shortened(equation);
     const std::size_t arrow = text.find("->");
     const std::string left = text.substr(0, arrow);
+    const auto check_letter = [&](char c) {
+        if (!std::isalpha(static_cast<unsigned char>(c)) && c != ellipsis)
+            fail_equation(equation, fmt::format("'{}' is no letter: expected as in \"ij,jk->ik\"", c));
+    };
     Equation result;
     result.operands.emplace_back();
     for (const char c : left) {
-        if (c == ',')
+        if (c == ',') {
             result.operands.emplace_back();
-        else if (std::isalpha(static_cast<unsigned char>(c)))
-            result.operands.back() += c;
-        else
-            fail_equation(equation, fmt::format("'{}' is no letter: expected as in \"ij,jk->ik\"", c));
+            continue;
+        }
+        check_letter(c);
+        if (c == ellipsis && contains(result.operands.back(), c))
+            fail_equation(equation, "an operand has an ellipsis twice");
+        result.operands.back() += c;
     }
-    if (result.operands.size() != operand_count)
+    if (result.operands.size() != shapes.size())
         fail_equation(equation, fmt::format("it is for {} operand{}, {} {} given", result.operands.size(),
-                                            result.operands.size() == 1 ? "" : "s", operand_count,
-                                            operand_count == 1 ? "is" : "are"));
+                                            result.operands.size() == 1 ? "" : "s", shapes.size(),
+                                            shapes.size() == 1 ? "is" : "are"));
     if (arrow == std::string::npos) {
         for (const char c : left)
-            if (c != ',' && std::count(left.begin(), left.end(), c) == 1) result.result += c;
+            if (c != ',' && c != ellipsis && std::count(left.begin(), left.end(), c) == 1) result.result += c;
         std::sort(result.result.begin(), result.result.end());
-        return result;
+        if (contains(left, ellipsis)) result.result.insert(result.result.begin(), ellipsis);
+    } else {
+        for (const char c : text.substr(arrow + 2)) {
+            check_letter(c);
+            const std::string what = c == ellipsis ? "an ellipsis" : fmt::format("'{}'", c);
+            if (contains(result.result, c)) fail_equation(equation, fmt::format("the result has {} twice", what));
+            if (!contains(left, c)) fail_equation(equation, fmt::format("the result has {}, no operand has", what));
+            result.result += c;
+        }
     }
-    for (const char c : text.substr(arrow + 2)) {
-        if (!std::isalpha(static_cast<unsigned char>(c)))
-            fail_equation(equation, fmt::format("'{}' is no letter: expected as in \"ij,jk->ik\"", c));
-        if (contains(result.result, c)) fail_equation(equation, fmt::format("the result has '{}' twice", c));
-        if (!contains(left, c)) fail_equation(equation, fmt::format("the result has '{}', no operand has", c));
-        result.result += c;
+    std::size_t longest = 0;
+    for (std::size_t k = 0; k < shapes.size(); ++k) {
+        std::string& letters = result.operands[k];
+        if (!contains(letters, ellipsis)) continue;
+        const std::size_t named = letters.size() - 1, rank = shapes[k]->rank();
+        const std::size_t count = rank > named ? rank - named : 0;
+        letters = expanded(letters, count);
+        longest = std::max(longest, count);
     }
+    result.result = expanded(result.result, longest);
     return result;
 }
 
@@ -130,7 +168,10 @@ void check_shapes(std::string_view equation, const Equation& e, const std::vecto
             std::size_t& known = extents.try_emplace(letter, extent).first->second;
             if (known != extent && known != 1 && extent != 1)
                 fail<ShapeError>(fmt::format("einsum: \"{}\": {} is {} in one operand and {} in the other", equation,
-                                             letter, known, extent));
+                                             std::isdigit(static_cast<unsigned char>(letter))
+                                                 ? "an axis of the ellipsis"
+                                                 : std::string(1, letter),
+                                             known, extent));
             if (known == 1) known = extent;
         }
     }
@@ -207,9 +248,11 @@ Variable<T> sum_of_products(Lettered<T> left, Lettered<T> right, const std::stri
 }  // namespace
 
 template <class T>
-Variable<T> einsum(std::string_view equation, const Variable<T>& a) {
-    const Equation e = parsed(equation, 1);
-    check_shapes(equation, e, {&a.shape()});
+Variable<T> einsum(std::string_view equation, const Variable<T>& a, SourceLine at) {
+    const CalledFrom call(at);
+    const std::vector<const Shape*> shapes{&a.shape()};
+    const Equation e = parsed(equation, shapes);
+    check_shapes(equation, e, shapes);
     Lettered<T> x = lettered(a, e.operands[0]);
     std::string summed = x.letters;
     std::erase_if(summed, [&](char letter) { return contains(e.result, letter); });
@@ -219,10 +262,12 @@ Variable<T> einsum(std::string_view equation, const Variable<T>& a) {
 }
 
 template <class T>
-Variable<T> einsum(std::string_view equation, const Variable<T>& a, Operand<T> b) {
+Variable<T> einsum(std::string_view equation, const Variable<T>& a, Operand<T> b, SourceLine at) {
+    const CalledFrom call(at);
     a.tape().check("einsum", b);
-    const Equation e = parsed(equation, 2);
-    check_shapes(equation, e, {&a.shape(), &b.shape()});
+    const std::vector<const Shape*> shapes{&a.shape(), &b.shape()};
+    const Equation e = parsed(equation, shapes);
+    check_shapes(equation, e, shapes);
     return sum_of_products(lettered(a, e.operands[0]), lettered(Variable<T>(b), e.operands[1]), e.result);
 }
 
@@ -231,9 +276,9 @@ std::vector<CatalogueEntry> einsum_catalogue() {
                     "da, db: einsum of dy and the other", "permute, reshape, matmul, sum, index_select", 2)};
 }
 
-#define EBB_INSTANTIATE(T)                                                         \
-    template Variable<T> einsum(std::string_view, const Variable<T>&, Operand<T>); \
-    template Variable<T> einsum(std::string_view, const Variable<T>&);
+#define EBB_INSTANTIATE(T)                                                                     \
+    template Variable<T> einsum(std::string_view, const Variable<T>&, Operand<T>, SourceLine); \
+    template Variable<T> einsum(std::string_view, const Variable<T>&, SourceLine);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

@@ -188,29 +188,33 @@ Variable<T> dispatch(std::size_t formula, const Variable<T>* inputs) {
 }  // namespace
 
 template <class T>
-Variable<T> detail::elementwise(std::size_t formula, std::initializer_list<Variable<T>> inputs) {
+Variable<T> detail::elementwise(std::size_t formula, std::initializer_list<Variable<T>> inputs, SourceLine at) {
+    const CalledFrom call(at);
     if (formula_differentiable[formula]) return dispatch(formula, inputs.begin());
     const NoGrad off;
     return dispatch(formula, inputs.begin());
 }
 
 template <class T>
-Variable<T> where(const Variable<T>& condition, Operand<T> a, Operand<T> b) {
+Variable<T> where(const Variable<T>& condition, Operand<T> a, Operand<T> b, SourceLine at) {
+    const CalledFrom call(at);
     // Before anything is put on the tape.
     broadcast_shape("where", broadcast_shape("where", condition.shape(), a.shape()), b.shape());
     // A comparison is a constant already.
     return detail::elementwise<T>(formulas::Formulas::index_of<formulas::Where>,
-                                  {condition.requires_grad() ? condition.detach() : condition, a, b});
+                                  {condition.requires_grad() ? condition.detach() : condition, a, b}, at);
 }
 
 template <class T>
-Variable<T> where(const Variable<T>& condition, std::type_identity_t<T> a, Operand<T> b) {
+Variable<T> where(const Variable<T>& condition, std::type_identity_t<T> a, Operand<T> b, SourceLine at) {
+    const CalledFrom call(at);
     broadcast_shape("where", condition.shape(), b.shape());
     return where(condition, detail::scalar_like(condition, a), b);
 }
 
 template <class T>
-Variable<T> where(const Variable<T>& condition, Operand<T> a, std::type_identity_t<T> b) {
+Variable<T> where(const Variable<T>& condition, Operand<T> a, std::type_identity_t<T> b, SourceLine at) {
+    const CalledFrom call(at);
     broadcast_shape("where", condition.shape(), a.shape());
     return where(condition, a, detail::scalar_like(condition, b));
 }
@@ -231,12 +235,12 @@ std::vector<CatalogueEntry> elementwise_catalogue() {
     return entries(formulas::Formulas{});
 }
 
-#define EBB_INSTANTIATE(T)                                                                     \
-    template Variable<T> detail::elementwise(std::size_t, std::initializer_list<Variable<T>>); \
-    template Variable<T> detail::scalar_like(const Variable<T>&, T);                           \
-    template Variable<T> where(const Variable<T>&, Operand<T>, Operand<T>);                    \
-    template Variable<T> where(const Variable<T>&, std::type_identity_t<T>, Operand<T>);       \
-    template Variable<T> where(const Variable<T>&, Operand<T>, std::type_identity_t<T>);
+#define EBB_INSTANTIATE(T)                                                                                 \
+    template Variable<T> detail::elementwise(std::size_t, std::initializer_list<Variable<T>>, SourceLine); \
+    template Variable<T> detail::scalar_like(const Variable<T>&, T);                                       \
+    template Variable<T> where(const Variable<T>&, Operand<T>, Operand<T>, SourceLine);                    \
+    template Variable<T> where(const Variable<T>&, std::type_identity_t<T>, Operand<T>, SourceLine);       \
+    template Variable<T> where(const Variable<T>&, Operand<T>, std::type_identity_t<T>, SourceLine);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

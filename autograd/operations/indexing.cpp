@@ -1,12 +1,15 @@
 #include <ebb/autograd/operations/along_axis.hpp>
 #include <ebb/autograd/operations/catalogue.hpp>
 #include <ebb/autograd/operations/indexing.hpp>
+#include <ebb/autograd/operations/shape_operations.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -307,12 +310,15 @@ Indices extremal_index(const char* call, const Variable<T>& x, std::ptrdiff_t ax
 }  // namespace
 
 template <class T>
-Variable<T> index_select(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices) {
+Variable<T> index_select(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices, SourceLine at) {
+    const CalledFrom call(at);
     return select_slices(x, checked_slices("index_select", x, axis, indices));
 }
 
 template <class T>
-Variable<T> index_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices, Operand<T> source) {
+Variable<T> index_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices, Operand<T> source,
+                      SourceLine at) {
+    const CalledFrom call(at);
     const IndexSaved where = checked_slices("index_add", x, axis, indices);
     const Shape expected = selected_shape(x.shape(), where);
     if (source.shape() != expected)
@@ -323,12 +329,15 @@ Variable<T> index_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices& 
 }
 
 template <class T>
-Variable<T> gather(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices) {
+Variable<T> gather(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices, SourceLine at) {
+    const CalledFrom call(at);
     return gather_elements(x, checked_elements("gather", x, axis, indices));
 }
 
 template <class T>
-Variable<T> scatter_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices, Operand<T> source) {
+Variable<T> scatter_add(const Variable<T>& x, std::ptrdiff_t axis, const Indices& indices, Operand<T> source,
+                        SourceLine at) {
+    const CalledFrom call(at);
     const IndexSaved where = checked_elements("scatter_add", x, axis, indices);
     if (source.shape() != where.indices.shape)
         fail<ShapeError>(fmt::format("scatter_add: the source is {}, the indices are {}: expected equal shapes",
@@ -346,19 +355,52 @@ Indices argmin(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims) {
     return extremal_index<false>("argmin", x, axis, keepdims);
 }
 
+namespace {
+
+/// The elements that `argmax` or `argmin` finds, and where.
+template <bool largest, class T>
+ValuesAndIndices<T> extremum_with_indices(const char* call, const Variable<T>& x, std::ptrdiff_t axis, bool keepdims) {
+    Indices kept = extremal_index<largest>(call, x, axis, true);
+    const Variable<T> values = gather(x, axis, kept);
+    if (keepdims) return {values, std::move(kept)};
+    const Shape shape = values.shape().erased(normalized_axis(call, axis, x.shape().rank()));
+    kept.reshape(std::vector<std::size_t>(shape.begin(), shape.end()));
+    return {reshape(values, shape), std::move(kept)};
+}
+
+}  // namespace
+
+template <class T>
+ValuesAndIndices<T> max_with_indices(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims, SourceLine at) {
+    const CalledFrom call(at);
+    return extremum_with_indices<true>("max_with_indices", x, axis, keepdims);
+}
+
+template <class T>
+ValuesAndIndices<T> min_with_indices(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims, SourceLine at) {
+    const CalledFrom call(at);
+    return extremum_with_indices<false>("min_with_indices", x, axis, keepdims);
+}
+
 std::vector<CatalogueEntry> indexing_catalogue() {
     return {{IndexSelect<double>().info(), 1},
             {IndexAdd<double>().info(), 2},
             {Gather<double>().info(), 1},
-            {ScatterAdd<double>().info(), 2}};
+            {ScatterAdd<double>().info(), 2},
+            derived("max_with_indices", "y = the first largest x along an axis, and its place", "dx = dy there, else 0",
+                    "gather, reshape"),
+            derived("min_with_indices", "y = the first smallest x along an axis, and its place",
+                    "dx = dy there, else 0", "gather, reshape")};
 }
 
-#define EBB_INSTANTIATE(T)                                                                            \
-    template Variable<T> index_select(const Variable<T>&, std::ptrdiff_t, const Indices&);            \
-    template Variable<T> index_add(const Variable<T>&, std::ptrdiff_t, const Indices&, Operand<T>);   \
-    template Variable<T> gather(const Variable<T>&, std::ptrdiff_t, const Indices&);                  \
-    template Variable<T> scatter_add(const Variable<T>&, std::ptrdiff_t, const Indices&, Operand<T>); \
-    template Indices argmax(const Variable<T>&, std::ptrdiff_t, bool);                                \
+#define EBB_INSTANTIATE(T)                                                                                        \
+    template Variable<T> index_select(const Variable<T>&, std::ptrdiff_t, const Indices&, SourceLine);            \
+    template Variable<T> index_add(const Variable<T>&, std::ptrdiff_t, const Indices&, Operand<T>, SourceLine);   \
+    template Variable<T> gather(const Variable<T>&, std::ptrdiff_t, const Indices&, SourceLine);                  \
+    template Variable<T> scatter_add(const Variable<T>&, std::ptrdiff_t, const Indices&, Operand<T>, SourceLine); \
+    template ValuesAndIndices<T> max_with_indices(const Variable<T>&, std::ptrdiff_t, bool, SourceLine);          \
+    template ValuesAndIndices<T> min_with_indices(const Variable<T>&, std::ptrdiff_t, bool, SourceLine);          \
+    template Indices argmax(const Variable<T>&, std::ptrdiff_t, bool);                                            \
     template Indices argmin(const Variable<T>&, std::ptrdiff_t, bool);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)

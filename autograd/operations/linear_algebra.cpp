@@ -298,7 +298,8 @@ class LinearOperation final : public Operation<T> {
 }  // namespace
 
 template <class T>
-Variable<T> matmul(const Variable<T>& a, Operand<T> b) {
+Variable<T> matmul(const Variable<T>& a, Operand<T> b, SourceLine at) {
+    const CalledFrom call(at);
     a.tape().check("matmul", b);
     const Shape& as = a.shape();
     const Shape& bs = b.shape();
@@ -321,7 +322,8 @@ Variable<T> matmul(const Variable<T>& a, Operand<T> b) {
 }
 
 template <class T>
-Variable<T> linear(const Variable<T>& x, Operand<T> weight, Operand<T> bias) {
+Variable<T> linear(const Variable<T>& x, Operand<T> weight, Operand<T> bias, SourceLine at) {
+    const CalledFrom call(at);
     static const LinearOperation<T> operation;
     const Shape& xs = x.shape();
     const Shape& ws = weight.shape();
@@ -354,9 +356,9 @@ std::vector<CatalogueEntry> linear_algebra_catalogue() {
     return {{Matmul<double>().info(), 2}, {LinearOperation<double>().info(), 3}};
 }
 
-#define EBB_INSTANTIATE(T)                                       \
-    template Variable<T> matmul(const Variable<T>&, Operand<T>); \
-    template Variable<T> linear(const Variable<T>&, Operand<T>, Operand<T>);
+#define EBB_INSTANTIATE(T)                                                   \
+    template Variable<T> matmul(const Variable<T>&, Operand<T>, SourceLine); \
+    template Variable<T> linear(const Variable<T>&, Operand<T>, Operand<T>, SourceLine);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

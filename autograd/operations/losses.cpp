@@ -305,21 +305,24 @@ Variable<T> record_classes(const Loss& operation, const Variable<T>& x, ClassesS
 }  // namespace
 
 template <class T>
-Variable<T> mse_loss(const Variable<T>& prediction, Operand<T> target, Reduction reduction) {
+Variable<T> mse_loss(const Variable<T>& prediction, Operand<T> target, Reduction reduction, SourceLine at) {
+    const CalledFrom call(at);
     check_equal_shapes("mse_loss", "prediction", prediction, target);
     if (reduction == Reduction::none) return square(prediction - target);
     return mse_operation<T>().record(prediction, target, T(0), reduction);
 }
 
 template <class T>
-Variable<T> l1_loss(const Variable<T>& prediction, Operand<T> target, Reduction reduction) {
+Variable<T> l1_loss(const Variable<T>& prediction, Operand<T> target, Reduction reduction, SourceLine at) {
+    const CalledFrom call(at);
     check_equal_shapes("l1_loss", "prediction", prediction, target);
     if (reduction == Reduction::none) return abs(prediction - target);
     return l1_operation<T>().record(prediction, target, T(0), reduction);
 }
 
 template <class T>
-Variable<T> huber_loss(const Variable<T>& prediction, Operand<T> target, const HuberOptions& options) {
+Variable<T> huber_loss(const Variable<T>& prediction, Operand<T> target, const HuberOptions& options, SourceLine at) {
+    const CalledFrom call(at);
     check_equal_shapes("huber_loss", "prediction", prediction, target);
     if (!(options.delta > 0))
         fail<ValueError>(fmt::format("huber_loss: delta is {}: expected a number above 0", options.delta));
@@ -330,7 +333,8 @@ Variable<T> huber_loss(const Variable<T>& prediction, Operand<T> target, const H
 
 template <class T>
 Variable<T> nll_loss(const Variable<T>& log_probabilities, const Indices& targets,
-                     const std::type_identity_t<NllOptions<T>>& options) {
+                     const std::type_identity_t<NllOptions<T>>& options, SourceLine at) {
+    const CalledFrom call(at);
     static const NllLoss<T> operation;
     return record_classes(operation, log_probabilities,
                           checked_classes("nll_loss", "log_probabilities", log_probabilities, targets,
@@ -339,7 +343,8 @@ Variable<T> nll_loss(const Variable<T>& log_probabilities, const Indices& target
 
 template <class T>
 Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
-                          const std::type_identity_t<CrossEntropyOptions<T>>& options) {
+                          const std::type_identity_t<CrossEntropyOptions<T>>& options, SourceLine at) {
+    const CalledFrom call(at);
     static const CrossEntropy<T> operation;
     if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
         fail<ValueError>(fmt::format("cross_entropy: label_smoothing is {}: expected 0 to 1", options.label_smoothing));
@@ -351,7 +356,9 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
 
 template <class T>
 Variable<T> binary_cross_entropy_with_logits(const Variable<T>& logits, Operand<T> targets,
-                                             const std::type_identity_t<BinaryCrossEntropyOptions<T>>& options) {
+                                             const std::type_identity_t<BinaryCrossEntropyOptions<T>>& options,
+                                             SourceLine at) {
+    const CalledFrom line(at);
     const char* const call = "binary_cross_entropy_with_logits";
     check_equal_shapes(call, "logits", logits, targets);
     const auto check_weight = [&](const char* what, const Array<T>& weight) {
@@ -370,7 +377,7 @@ Variable<T> binary_cross_entropy_with_logits(const Variable<T>& logits, Operand<
         losses =
             targets * tape.constant(*options.positive_weight) * softplus(-logits) + (1 - targets) * softplus(logits);
     } else {
-        losses = detail::apply<formulas::BinaryCrossEntropyWithLogits>(logits, targets);
+        losses = detail::apply_to_operands<formulas::BinaryCrossEntropyWithLogits>(logits, targets, at);
     }
     if (options.weight) losses = losses * tape.constant(*options.weight);
     return reduced(losses, options.reduction);
@@ -384,14 +391,14 @@ std::vector<CatalogueEntry> loss_catalogue() {
             {CrossEntropy<double>().info(), 1}};
 }
 
-#define EBB_INSTANTIATE(T)                                                                                 \
-    template Variable<T> mse_loss(const Variable<T>&, Operand<T>, Reduction);                              \
-    template Variable<T> l1_loss(const Variable<T>&, Operand<T>, Reduction);                               \
-    template Variable<T> huber_loss(const Variable<T>&, Operand<T>, const HuberOptions&);                  \
-    template Variable<T> nll_loss(const Variable<T>&, const Indices&, const NllOptions<T>&);               \
-    template Variable<T> cross_entropy(const Variable<T>&, const Indices&, const CrossEntropyOptions<T>&); \
-    template Variable<T> binary_cross_entropy_with_logits(const Variable<T>&, Operand<T>,                  \
-                                                          const BinaryCrossEntropyOptions<T>&);
+#define EBB_INSTANTIATE(T)                                                                                             \
+    template Variable<T> mse_loss(const Variable<T>&, Operand<T>, Reduction, SourceLine);                              \
+    template Variable<T> l1_loss(const Variable<T>&, Operand<T>, Reduction, SourceLine);                               \
+    template Variable<T> huber_loss(const Variable<T>&, Operand<T>, const HuberOptions&, SourceLine);                  \
+    template Variable<T> nll_loss(const Variable<T>&, const Indices&, const NllOptions<T>&, SourceLine);               \
+    template Variable<T> cross_entropy(const Variable<T>&, const Indices&, const CrossEntropyOptions<T>&, SourceLine); \
+    template Variable<T> binary_cross_entropy_with_logits(const Variable<T>&, Operand<T>,                              \
+                                                          const BinaryCrossEntropyOptions<T>&, SourceLine);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

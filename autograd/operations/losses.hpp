@@ -5,6 +5,7 @@
 /// [3] - [3, 1], broadcasts to [3, 3] and trains towards nonsense; here it is a ShapeError.
 
 #include <ebb/autograd/operations/indexing.hpp>
+#include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/array.hpp>
 
@@ -17,11 +18,13 @@ enum class Reduction { mean, sum, none };
 
 /// (prediction - target)^2, one node. Throws ShapeError where the shapes differ.
 template <class T>
-Variable<T> mse_loss(const Variable<T>& prediction, Operand<T> target, Reduction reduction = Reduction::mean);
+Variable<T> mse_loss(const Variable<T>& prediction, Operand<T> target, Reduction reduction = Reduction::mean,
+                     SourceLine at = source_line());
 
 /// |prediction - target|. Throws ShapeError where the shapes differ.
 template <class T>
-Variable<T> l1_loss(const Variable<T>& prediction, Operand<T> target, Reduction reduction = Reduction::mean);
+Variable<T> l1_loss(const Variable<T>& prediction, Operand<T> target, Reduction reduction = Reduction::mean,
+                    SourceLine at = source_line());
 
 struct HuberOptions {
     double delta = 1;  ///< where the loss turns from quadratic to linear
@@ -30,7 +33,8 @@ struct HuberOptions {
 /// d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2), for d = prediction - target.
 /// Throws ShapeError where the shapes differ, ValueError unless delta > 0.
 template <class T>
-Variable<T> huber_loss(const Variable<T>& prediction, Operand<T> target, const HuberOptions& options = {});
+Variable<T> huber_loss(const Variable<T>& prediction, Operand<T> target, const HuberOptions& options = {},
+                       SourceLine at = source_line());
 
 template <class T>
 struct NllOptions {
@@ -45,7 +49,7 @@ struct NllOptions {
 /// it is ignored.
 template <class T>
 Variable<T> nll_loss(const Variable<T>& log_probabilities, const Indices& targets,
-                     const std::type_identity_t<NllOptions<T>>& options = {});
+                     const std::type_identity_t<NllOptions<T>>& options = {}, SourceLine at = source_line());
 
 template <class T>
 struct CrossEntropyOptions {
@@ -58,7 +62,8 @@ struct CrossEntropyOptions {
 /// Throws as nll_loss, and ValueError for a label_smoothing outside of [0, 1].
 template <class T>
 Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
-                          const std::type_identity_t<CrossEntropyOptions<T>>& options = {});
+                          const std::type_identity_t<CrossEntropyOptions<T>>& options = {},
+                          SourceLine at = source_line());
 
 template <class T>
 struct BinaryCrossEntropyOptions {
@@ -71,6 +76,7 @@ struct BinaryCrossEntropyOptions {
 /// broadcast.
 template <class T>
 Variable<T> binary_cross_entropy_with_logits(const Variable<T>& logits, Operand<T> targets,
-                                             const std::type_identity_t<BinaryCrossEntropyOptions<T>>& options = {});
+                                             const std::type_identity_t<BinaryCrossEntropyOptions<T>>& options = {},
+                                             SourceLine at = source_line());
 
 }  // namespace ebb

@@ -424,12 +424,14 @@ Variable<T> running_sum(const Variable<T>& x, const CumsumSaved& how) {
 }  // namespace
 
 template <class T>
-Variable<T> sum(const Variable<T>& x, const Axes& axes, bool keepdims) {
+Variable<T> sum(const Variable<T>& x, const Axes& axes, bool keepdims, SourceLine at) {
+    const CalledFrom call(at);
     return sum_over(x, Reduced("sum", x.shape(), axes), keepdims);
 }
 
 template <class T>
-Variable<T> sum_to(const Variable<T>& x, const Shape& shape) {
+Variable<T> sum_to(const Variable<T>& x, const Shape& shape, SourceLine at) {
+    const CalledFrom call(at);
     if (x.shape() == shape) return x;
     if (shape.rank() > x.shape().rank() || broadcast_shape("sum_to", shape, x.shape()) != x.shape())
         fail<ShapeError>(fmt::format("sum_to: x is {}: expected a shape that broadcasts to it, not {}",
@@ -438,82 +440,98 @@ Variable<T> sum_to(const Variable<T>& x, const Shape& shape) {
 }
 
 template <class T>
-Variable<T> sum(const Variable<T>& x) {
+Variable<T> sum(const Variable<T>& x, SourceLine at) {
+    const CalledFrom call(at);
     return sum_over(x, Reduced(x.shape()), false);
 }
 
 template <class T>
-Variable<T> mean(const Variable<T>& x, const Axes& axes, bool keepdims) {
+Variable<T> mean(const Variable<T>& x, const Axes& axes, bool keepdims, SourceLine at) {
+    const CalledFrom call(at);
     return mean_over(x, Reduced("mean", x.shape(), axes), keepdims);
 }
 
 template <class T>
-Variable<T> mean(const Variable<T>& x) {
+Variable<T> mean(const Variable<T>& x, SourceLine at) {
+    const CalledFrom call(at);
     return mean_over(x, Reduced(x.shape()), false);
 }
 
 template <class T>
-Variable<T> var(const Variable<T>& x, const Axes& axes, bool keepdims, double correction) {
+Variable<T> var(const Variable<T>& x, const Axes& axes, bool keepdims, double correction, SourceLine at) {
+    const CalledFrom call(at);
     return var_over(x, Reduced("var", x.shape(), axes), keepdims, correction);
 }
 
 template <class T>
-Variable<T> var(const Variable<T>& x) {
+Variable<T> var(const Variable<T>& x, SourceLine at) {
+    const CalledFrom call(at);
     return var_over(x, Reduced(x.shape()), false, 1);
 }
 
 template <class T>
-Variable<T> stddev(const Variable<T>& x, const Axes& axes, bool keepdims, double correction) {
+Variable<T> stddev(const Variable<T>& x, const Axes& axes, bool keepdims, double correction, SourceLine at) {
+    const CalledFrom call(at);
     return root_or_zero(var_over(x, Reduced("stddev", x.shape(), axes), keepdims, correction));
 }
 
 template <class T>
-Variable<T> stddev(const Variable<T>& x) {
+Variable<T> stddev(const Variable<T>& x, SourceLine at) {
+    const CalledFrom call(at);
     return root_or_zero(var(x));
 }
 
 template <class T>
-Variable<T> max(const Variable<T>& x, const Axes& axes, bool keepdims) {
+Variable<T> max(const Variable<T>& x, const Axes& axes, bool keepdims, SourceLine at) {
+    const CalledFrom call(at);
     return extremum_over<true>(x, Reduced("max", x.shape(), axes), keepdims);
 }
 
 template <class T>
-Variable<T> max(const Variable<T>& x) {
+Variable<T> max(const Variable<T>& x, SourceLine at) {
+    const CalledFrom call(at);
     return extremum_over<true>(x, Reduced(x.shape()), false);
 }
 
 template <class T>
-Variable<T> min(const Variable<T>& x, const Axes& axes, bool keepdims) {
+Variable<T> min(const Variable<T>& x, const Axes& axes, bool keepdims, SourceLine at) {
+    const CalledFrom call(at);
     return extremum_over<false>(x, Reduced("min", x.shape(), axes), keepdims);
 }
 
 template <class T>
-Variable<T> min(const Variable<T>& x) {
+Variable<T> min(const Variable<T>& x, SourceLine at) {
+    const CalledFrom call(at);
     return extremum_over<false>(x, Reduced(x.shape()), false);
 }
 
 template <class T>
-Variable<T> prod(const Variable<T>& x, const Axes& axes, bool keepdims) {
+Variable<T> prod(const Variable<T>& x, const Axes& axes, bool keepdims, SourceLine at) {
+    const CalledFrom call(at);
     return prod_over(x, Reduced("prod", x.shape(), axes), keepdims);
 }
 
 template <class T>
-Variable<T> prod(const Variable<T>& x) {
+Variable<T> prod(const Variable<T>& x, SourceLine at) {
+    const CalledFrom call(at);
     return prod_over(x, Reduced(x.shape()), false);
 }
 
 template <class T>
-Variable<T> norm(const Variable<T>& x, double p, const Axes& axes, bool keepdims) {
+Variable<T> norm(const Variable<T>& x, double p, const Axes& axes, bool keepdims, SourceLine at) {
+    const CalledFrom call(at);
     return norm_of_any_power(x, p, Reduced("norm", x.shape(), axes), keepdims);
 }
 
 template <class T>
-Variable<T> norm(const Variable<T>& x, double p) {
+Variable<T> norm(const Variable<T>& x, double p, SourceLine at) {
+    const CalledFrom call(at);
     return norm_of_any_power(x, p, Reduced(x.shape()), false);
 }
 
 template <class T>
-Variable<T> cumsum(const Variable<T>& x, std::ptrdiff_t axis) {
+Variable<T> cumsum(const Variable<T>& x, std::ptrdiff_t axis, SourceLine at) {
+    const CalledFrom call(at);
     return running_sum(x, {normalized_axis("cumsum", axis, x.shape().rank()), false});
 }
 
@@ -531,25 +549,25 @@ std::vector<CatalogueEntry> reduction_catalogue() {
                     "permute, slice, mul, concat")};
 }
 
-#define EBB_INSTANTIATE(T)                                                      \
-    template Variable<T> sum(const Variable<T>&);                               \
-    template Variable<T> sum(const Variable<T>&, const Axes&, bool);            \
-    template Variable<T> mean(const Variable<T>&);                              \
-    template Variable<T> mean(const Variable<T>&, const Axes&, bool);           \
-    template Variable<T> sum_to(const Variable<T>&, const Shape&);              \
-    template Variable<T> var(const Variable<T>&);                               \
-    template Variable<T> var(const Variable<T>&, const Axes&, bool, double);    \
-    template Variable<T> stddev(const Variable<T>&);                            \
-    template Variable<T> stddev(const Variable<T>&, const Axes&, bool, double); \
-    template Variable<T> max(const Variable<T>&);                               \
-    template Variable<T> max(const Variable<T>&, const Axes&, bool);            \
-    template Variable<T> min(const Variable<T>&);                               \
-    template Variable<T> min(const Variable<T>&, const Axes&, bool);            \
-    template Variable<T> prod(const Variable<T>&);                              \
-    template Variable<T> prod(const Variable<T>&, const Axes&, bool);           \
-    template Variable<T> norm(const Variable<T>&, double, const Axes&, bool);   \
-    template Variable<T> norm(const Variable<T>&, double);                      \
-    template Variable<T> cumsum(const Variable<T>&, std::ptrdiff_t);
+#define EBB_INSTANTIATE(T)                                                                  \
+    template Variable<T> sum(const Variable<T>&, SourceLine);                               \
+    template Variable<T> sum(const Variable<T>&, const Axes&, bool, SourceLine);            \
+    template Variable<T> mean(const Variable<T>&, SourceLine);                              \
+    template Variable<T> mean(const Variable<T>&, const Axes&, bool, SourceLine);           \
+    template Variable<T> sum_to(const Variable<T>&, const Shape&, SourceLine);              \
+    template Variable<T> var(const Variable<T>&, SourceLine);                               \
+    template Variable<T> var(const Variable<T>&, const Axes&, bool, double, SourceLine);    \
+    template Variable<T> stddev(const Variable<T>&, SourceLine);                            \
+    template Variable<T> stddev(const Variable<T>&, const Axes&, bool, double, SourceLine); \
+    template Variable<T> max(const Variable<T>&, SourceLine);                               \
+    template Variable<T> max(const Variable<T>&, const Axes&, bool, SourceLine);            \
+    template Variable<T> min(const Variable<T>&, SourceLine);                               \
+    template Variable<T> min(const Variable<T>&, const Axes&, bool, SourceLine);            \
+    template Variable<T> prod(const Variable<T>&, SourceLine);                              \
+    template Variable<T> prod(const Variable<T>&, const Axes&, bool, SourceLine);           \
+    template Variable<T> norm(const Variable<T>&, double, const Axes&, bool, SourceLine);   \
+    template Variable<T> norm(const Variable<T>&, double, SourceLine);                      \
+    template Variable<T> cumsum(const Variable<T>&, std::ptrdiff_t, SourceLine);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

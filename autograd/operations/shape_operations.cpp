@@ -358,7 +358,8 @@ class Stack final : public Operation<T> {
 }  // namespace
 
 template <class T>
-Variable<T> reshape(const Variable<T>& x, const Shape& shape) {
+Variable<T> reshape(const Variable<T>& x, const Shape& shape, SourceLine at) {
+    const CalledFrom call(at);
     static const Reshape<T> operation;
     if (x.shape() == shape) return x;
     if (x.size() != shape.size())
@@ -369,7 +370,8 @@ Variable<T> reshape(const Variable<T>& x, const Shape& shape) {
 }
 
 template <class T>
-Variable<T> squeeze(const Variable<T>& x, std::ptrdiff_t axis) {
+Variable<T> squeeze(const Variable<T>& x, std::ptrdiff_t axis, SourceLine at) {
+    const CalledFrom call(at);
     const std::size_t a = normalized_axis("squeeze", axis, x.shape().rank());
     if (x.shape()[a] != 1)
         fail<ShapeError>(fmt::format("squeeze: x is {}: axis {} has extent {}, expected 1", to_string(x.shape()), axis,
@@ -378,13 +380,15 @@ Variable<T> squeeze(const Variable<T>& x, std::ptrdiff_t axis) {
 }
 
 template <class T>
-Variable<T> unsqueeze(const Variable<T>& x, std::ptrdiff_t axis) {
+Variable<T> unsqueeze(const Variable<T>& x, std::ptrdiff_t axis, SourceLine at) {
+    const CalledFrom call(at);
     const std::size_t a = normalized_axis("unsqueeze", axis, x.shape().rank() + 1);
     return reshape(x, x.shape().inserted(a, 1));
 }
 
 template <class T>
-Variable<T> transpose(const Variable<T>& x, std::ptrdiff_t axis0, std::ptrdiff_t axis1) {
+Variable<T> transpose(const Variable<T>& x, std::ptrdiff_t axis0, std::ptrdiff_t axis1, SourceLine at) {
+    const CalledFrom call(at);
     static const Transpose2<T> operation;
     const std::size_t rank = x.shape().rank();
     std::size_t a = normalized_axis("transpose", axis0, rank);
@@ -398,7 +402,8 @@ Variable<T> transpose(const Variable<T>& x, std::ptrdiff_t axis0, std::ptrdiff_t
 }
 
 template <class T>
-Variable<T> transpose(const Variable<T>& x) {
+Variable<T> transpose(const Variable<T>& x, SourceLine at) {
+    const CalledFrom call(at);
     if (x.shape().rank() != 2)
         fail<ShapeError>(
             fmt::format("transpose: x is {}: expected a matrix, or two axes to exchange", to_string(x.shape())));
@@ -406,7 +411,8 @@ Variable<T> transpose(const Variable<T>& x) {
 }
 
 template <class T>
-Variable<T> permute(const Variable<T>& x, const Axes& axes) {
+Variable<T> permute(const Variable<T>& x, const Axes& axes, SourceLine at) {
+    const CalledFrom call(at);
     static const Permute<T> operation;
     const std::size_t rank = x.shape().rank();
     if (axes.size() != rank)
@@ -437,7 +443,8 @@ Variable<T> permute(const Variable<T>& x, const Axes& axes) {
 }
 
 template <class T>
-Variable<T> flip(const Variable<T>& x, const Axes& axes) {
+Variable<T> flip(const Variable<T>& x, const Axes& axes, SourceLine at) {
+    const CalledFrom call(at);
     Flipped flip;
     for (const std::ptrdiff_t given : axes) {
         const std::size_t axis = normalized_axis("flip", given, x.shape().rank());
@@ -448,7 +455,8 @@ Variable<T> flip(const Variable<T>& x, const Axes& axes) {
 }
 
 template <class T>
-Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape) {
+Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape, SourceLine at) {
+    const CalledFrom call(at);
     static const BroadcastTo<T> operation;
     if (x.shape() == shape) return x;
     if (broadcast_shape("broadcast_to", x.shape(), shape) != shape)
@@ -462,7 +470,8 @@ Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape) {
 }
 
 template <class T>
-Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t start, std::ptrdiff_t stop) {
+Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t start, std::ptrdiff_t stop, SourceLine at) {
+    const CalledFrom call(at);
     static const Slice<T> operation;
     const Shape& whole = x.shape();
     const std::size_t a = normalized_axis("slice", axis, whole.rank());
@@ -489,7 +498,8 @@ Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t star
 }
 
 template <class T>
-Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t index) {
+Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t index, SourceLine at) {
+    const CalledFrom call(at);
     const std::size_t a = normalized_axis("select", axis, x.shape().rank());
     const auto extent = static_cast<std::ptrdiff_t>(x.shape()[a]);
     if (index < -extent || index >= extent)
@@ -500,7 +510,8 @@ Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t ind
 }
 
 template <class T>
-Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after) {
+Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after, SourceLine at) {
+    const CalledFrom call(at);
     static const Pad<T> operation;
     const std::size_t a = normalized_axis("pad", axis, x.shape().rank());
     if (before == 0 && after == 0) return x;
@@ -517,7 +528,8 @@ Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, s
 }
 
 template <class T>
-Variable<T> concat(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis) {
+Variable<T> concat(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis, SourceLine at) {
+    const CalledFrom call(at);
     static const Concat<T> operation;
     if (xs.empty()) fail<ValueError>("concat: no arrays: expected at least one");
     Shape shape = xs[0].shape();
@@ -546,7 +558,8 @@ Variable<T> concat(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis) {
 }
 
 template <class T>
-Variable<T> stack(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis) {
+Variable<T> stack(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis, SourceLine at) {
+    const CalledFrom call(at);
     static const Stack<T> operation;
     if (xs.empty()) fail<ValueError>("stack: no arrays: expected at least one");
     const Shape& part = xs[0].shape();
@@ -580,20 +593,20 @@ std::vector<CatalogueEntry> shape_catalogue() {
             derived("select", "y = x[k] along an axis", "dx[k] = dy, 0 elsewhere", "slice, reshape")};
 }
 
-#define EBB_INSTANTIATE(T)                                                                          \
-    template Variable<T> reshape(const Variable<T>&, const Shape&);                                 \
-    template Variable<T> squeeze(const Variable<T>&, std::ptrdiff_t);                               \
-    template Variable<T> unsqueeze(const Variable<T>&, std::ptrdiff_t);                             \
-    template Variable<T> transpose(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t);             \
-    template Variable<T> transpose(const Variable<T>&);                                             \
-    template Variable<T> permute(const Variable<T>&, const Axes&);                                  \
-    template Variable<T> flip(const Variable<T>&, const Axes&);                                     \
-    template Variable<T> broadcast_to(const Variable<T>&, const Shape&);                            \
-    template Variable<T> slice(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t); \
-    template Variable<T> select(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t);                \
-    template Variable<T> pad(const Variable<T>&, std::ptrdiff_t, std::size_t, std::size_t);         \
-    template Variable<T> concat(const std::vector<Variable<T>>&, std::ptrdiff_t);                   \
-    template Variable<T> stack(const std::vector<Variable<T>>&, std::ptrdiff_t);
+#define EBB_INSTANTIATE(T)                                                                                      \
+    template Variable<T> reshape(const Variable<T>&, const Shape&, SourceLine);                                 \
+    template Variable<T> squeeze(const Variable<T>&, std::ptrdiff_t, SourceLine);                               \
+    template Variable<T> unsqueeze(const Variable<T>&, std::ptrdiff_t, SourceLine);                             \
+    template Variable<T> transpose(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, SourceLine);             \
+    template Variable<T> transpose(const Variable<T>&, SourceLine);                                             \
+    template Variable<T> permute(const Variable<T>&, const Axes&, SourceLine);                                  \
+    template Variable<T> flip(const Variable<T>&, const Axes&, SourceLine);                                     \
+    template Variable<T> broadcast_to(const Variable<T>&, const Shape&, SourceLine);                            \
+    template Variable<T> slice(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, SourceLine); \
+    template Variable<T> select(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, SourceLine);                \
+    template Variable<T> pad(const Variable<T>&, std::ptrdiff_t, std::size_t, std::size_t, SourceLine);         \
+    template Variable<T> concat(const std::vector<Variable<T>>&, std::ptrdiff_t, SourceLine);                   \
+    template Variable<T> stack(const std::vector<Variable<T>>&, std::ptrdiff_t, SourceLine);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

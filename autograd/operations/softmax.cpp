@@ -98,21 +98,24 @@ Variable<T> along(const Operation<T>& operation, typename SoftmaxKernels<T>::For
 }  // namespace
 
 template <class T>
-Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis) {
+Variable<T> softmax(const Variable<T>& x, std::ptrdiff_t axis, SourceLine at) {
+    const CalledFrom call(at);
     static const Softmax<T> operation;
     const std::size_t a = normalized_axis("softmax", axis, x.shape().rank());
     return along(operation, kernels<SoftmaxKernels<T>>().softmax, x, a, x.shape());
 }
 
 template <class T>
-Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis) {
+Variable<T> log_softmax(const Variable<T>& x, std::ptrdiff_t axis, SourceLine at) {
+    const CalledFrom call(at);
     static const LogSoftmax<T> operation;
     const std::size_t a = normalized_axis("log_softmax", axis, x.shape().rank());
     return along(operation, kernels<SoftmaxKernels<T>>().log_softmax, x, a, x.shape());
 }
 
 template <class T>
-Variable<T> logsumexp(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims) {
+Variable<T> logsumexp(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims, SourceLine at) {
+    const CalledFrom call(at);
     static const LogSumExp<T> operation;
     const std::size_t a = normalized_axis("logsumexp", axis, x.shape().rank());
     Shape kept = x.shape();
@@ -122,7 +125,8 @@ Variable<T> logsumexp(const Variable<T>& x, std::ptrdiff_t axis, bool keepdims) 
 }
 
 template <class T>
-Variable<T> logsumexp(const Variable<T>& x, const Axes& axes, bool keepdims) {
+Variable<T> logsumexp(const Variable<T>& x, const Axes& axes, bool keepdims, SourceLine at) {
+    const CalledFrom call(at);
     // One axis after the other: log sum e^(log sum e^x) is the log of the sum over both.
     Shape reduced;
     std::array<bool, Shape::max_rank> named{};
@@ -140,7 +144,8 @@ Variable<T> logsumexp(const Variable<T>& x, const Axes& axes, bool keepdims) {
 }
 
 template <class T>
-Variable<T> logsumexp(const Variable<T>& x) {
+Variable<T> logsumexp(const Variable<T>& x, SourceLine at) {
+    const CalledFrom call(at);
     return reshape(logsumexp(reshape(x, Shape{x.size()}), 0), Shape{});
 }
 
@@ -148,12 +153,12 @@ std::vector<CatalogueEntry> softmax_catalogue() {
     return {{Softmax<double>().info(), 1}, {LogSoftmax<double>().info(), 1}, {LogSumExp<double>().info(), 1}};
 }
 
-#define EBB_INSTANTIATE(T)                                                    \
-    template Variable<T> softmax(const Variable<T>&, std::ptrdiff_t);         \
-    template Variable<T> log_softmax(const Variable<T>&, std::ptrdiff_t);     \
-    template Variable<T> logsumexp(const Variable<T>&);                       \
-    template Variable<T> logsumexp(const Variable<T>&, std::ptrdiff_t, bool); \
-    template Variable<T> logsumexp(const Variable<T>&, const Axes&, bool);
+#define EBB_INSTANTIATE(T)                                                                \
+    template Variable<T> softmax(const Variable<T>&, std::ptrdiff_t, SourceLine);         \
+    template Variable<T> log_softmax(const Variable<T>&, std::ptrdiff_t, SourceLine);     \
+    template Variable<T> logsumexp(const Variable<T>&, SourceLine);                       \
+    template Variable<T> logsumexp(const Variable<T>&, std::ptrdiff_t, bool, SourceLine); \
+    template Variable<T> logsumexp(const Variable<T>&, const Axes&, bool, SourceLine);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

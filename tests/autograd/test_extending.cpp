@@ -35,7 +35,8 @@ class Cube final : public Operation<T> {
 };
 
 template <class T>
-Variable<T> cube(const Variable<T>& x) {
+Variable<T> cube(const Variable<T>& x, SourceLine at = source_line()) {
+    const CalledFrom call(at);
     static const Cube<T> operation;
     Tape<T>& tape = x.tape();
     const auto recorded = tape.record(operation, {x}, x.shape());

@@ -93,6 +93,25 @@ TEST_CASE("argmax and argmin: the first of equal ones, or of NaNs") {
     CHECK(argmax(none, 0).size() == 0);
 }
 
+TEST_CASE("max and min with indices: values and places, and the gradient goes to one element") {
+    Tape<double> tape;
+    const auto x = tape.variable(Array<double>{{1, 3, 3}, {2, 0, 5}});
+    const auto [largest, columns] = max_with_indices(x, 1);
+    CHECK(Array<double>(largest.value()) == Array<double>{3, 5});
+    CHECK(columns == Indices{1, 2});
+    const auto [smallest, rows] = min_with_indices(x, 0, true);
+    CHECK(Array<double>(smallest.value()) == Array<double>{{1, 0, 3}});
+    CHECK(rows == Indices{{0, 1, 0}});
+    tape.backward(sum(largest * tape.constant(Array<double>{10, 20})) + sum(smallest));
+    CHECK(Array<double>(x.grad()) == Array<double>{{1, 10, 1}, {0, 1, 20}});
+    const std::size_t size = tape.size();
+    CHECK_THROWS_WITH_AS(max_with_indices(x, 2), "max_with_indices: axis 2 of an array with 2 axes: expected -2 to 1",
+                         IndexError);
+    CHECK_THROWS_WITH_AS(min_with_indices(tape.constant(Array<double>::from_shape({2, 0})), -1),
+                         "min_with_indices: x is [2, 0]: along axis -1 there are no elements", ValueError);
+    CHECK(tape.size() == size + 1);  // the constant
+}
+
 TEST_CASE("indexing: errors, and the tape is as before") {
     Tape<double> tape;
     const auto x = tape.variable(Array<double>::from_shape({5, 2}));

@@ -83,7 +83,9 @@ TEST_CASE_TEMPLATE("every operation is there, in float and in double", T, float,
     CHECK(unsqueeze(x, 0).shape() == Shape{1, 2, 3});
     CHECK(squeeze(unsqueeze(x, 0), 0).shape() == same);
     CHECK(broadcast_to(row, {2, 3}).shape() == same);
-    CHECK(concat(std::vector{x, y}, 0).shape() == Shape{4, 3});
+    CHECK(concat({x, y}, 1).shape() == Shape{2, 6});
+    CHECK(concat(std::vector{x, y}).shape() == Shape{4, 3});
+    CHECK(stack({x, y}, -1).shape() == Shape{2, 3, 2});
     CHECK(stack(std::vector{x, y}).shape() == Shape{2, 2, 3});
     CHECK(slice(x, 1, 0, 2).shape() == Shape{2, 2});
     CHECK(select(x, 0, 1).shape() == Shape{3});

@@ -49,6 +49,15 @@ Function along_axis(F f) {
     return [f](const Variables& in, const GoldenCase& g) { return f(in, axis(g)); };
 }
 
+template <class F>
+Function with_indices(F f) {
+    return [f](const Variables& in, const GoldenCase& g) {
+        const auto [values, indices] = f(in[0], axis(g), keepdims(g));
+        CHECK(indices == g.integers("indices"));
+        return values;
+    };
+}
+
 /// How the operations that are not elementwise are called with what a case holds.
 const std::map<std::string, Function>& functions() {
     static const std::map<std::string, Function> all = {
@@ -110,6 +119,10 @@ const std::map<std::string, Function>& functions() {
          }},
         {"gather",
          [](const Variables& in, const GoldenCase& g) { return gather(in[0], axis(g), g.integers("indices")); }},
+        {"max_with_indices",
+         with_indices([](const auto& x, std::ptrdiff_t a, bool k) { return max_with_indices(x, a, k); })},
+        {"min_with_indices",
+         with_indices([](const auto& x, std::ptrdiff_t a, bool k) { return min_with_indices(x, a, k); })},
         {"scatter_add",
          [](const Variables& in, const GoldenCase& g) {
              return scatter_add(in[0], axis(g), g.integers("indices"), in[1]);

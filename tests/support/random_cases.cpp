@@ -137,6 +137,21 @@ void add_reductions(std::vector<RandomCase>& cases) {
               [](const auto& x, const Axes& axes, bool keepdims) { return max(x, axes, keepdims); });
     reduction("min", Domain::distinct, false,
               [](const auto& x, const Axes& axes, bool keepdims) { return min(x, axes, keepdims); });
+    for (const bool largest : {true, false}) {
+        const char* const name = largest ? "max_with_indices" : "min_with_indices";
+        cases.push_back({name, [=](Draw& draw) {
+                             const Shape shape = draw.positive_shape(1);
+                             const std::ptrdiff_t axis = draw.axis(shape.rank());
+                             const bool keepdims = draw.coin();
+                             return case_of_one(
+                                 name, draw, shape,
+                                 [=](const auto& in) {
+                                     return largest ? max_with_indices(in[0], axis, keepdims).values
+                                                    : min_with_indices(in[0], axis, keepdims).values;
+                                 },
+                                 Domain::distinct);
+                         }});
+    }
     reduction("prod", Domain::real, true,
               [](const auto& x, const Axes& axes, bool keepdims) { return prod(x, axes, keepdims); });
     for (const double p : {2.0, 3.0, 1.5})

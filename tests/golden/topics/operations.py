@@ -219,6 +219,10 @@ def products(topic):
         ("trace", "ii->", ((4, 4),)),
         ("turned", "ijk->kij", ((2, 3, 4),)),
         ("sum", "ijk->j", ((2, 3, 4),)),
+        ("ellipsis", "...ij,...jk->...ik", ((2, 3, 2, 4), (3, 4, 2))),
+        ("ellipsis_broadcast", "i...,i...->...", ((2, 1, 3), (2, 4, 3))),
+        ("ellipsis_implicit", "...j,jk", ((2, 3, 4), (4, 2))),
+        ("ellipsis_summed", "...i->i", ((2, 2, 3),)),
     ):
         case = topic.case(f"einsum/{label}")
         inputs = [case.variable(key, *shape) for key, shape in zip("ab", shapes)]
@@ -288,6 +292,14 @@ def indexing(topic):
         indices = case.constant("indices", np.array([2, 0, 2]))
         a, b = case.variable("a", 3, 3, 3), case.variable("b", 3, 3, 3)
         case.outputs(y=torch.index_add(a, axis, indices, b))
+    for extremum in (torch.max, torch.min):
+        for axis, keepdims in ((0, False), (1, True), (-1, False)):
+            case = topic.case(f"{extremum.__name__}_with_indices/axis_{axis}")
+            case.constant("axis", axis)
+            case.constant("keepdims", int(keepdims))
+            found = extremum(case.variable("a", 3, 4, 2), axis, keepdims)
+            case.constant("indices", found.indices.numpy())
+            case.outputs(y=found.values)
     for label, shape, axis, indices in (
         ("1d", (4,), 0, [3, 0, 0]),
         ("rows", (3, 2), 0, [[2, 0], [2, 2], [0, 1], [1, 1]]),
