@@ -198,6 +198,8 @@ void Tape<T>::check_gradients_of_inputs(NodeIndex index) const {
 #define EBB_INSTANTIATE(T)                                                                                           \
     template std::uint64_t detail::digest(const T*, std::size_t) noexcept;                                           \
     template std::string Tape<T>::whereabouts(const Operation<T>&, NodeIndex) const;                                 \
+    template const typename Tape<T>::NodeLine* Tape<T>::noted_line(NodeIndex) const noexcept;                        \
+    template void Tape<T>::note_origin(Origin);                                                                      \
     template SourceLine Tape<T>::line_of(NodeIndex) const noexcept;                                                  \
     template void Tape<T>::note_lines(NodeIndex, SourceLine);                                                        \
     template void Tape<T>::note_origin(const Operation<T>&, std::span<const Variable<T>>, const Mark&);              \

@@ -18,8 +18,10 @@
 
 namespace ebb {
 
-/// dy/dx as [shape of y, shape of x]. All rows go through the tape in one sweep (vjp_rows.hpp); with `create_graph` one
-/// after another. Throws ShapeError where the two shapes have more than 8 axes together.
+/// dy/dx as [shape of y, shape of x]. All rows go through the tape in one sweep (vjp_rows.hpp). With `create_graph`
+/// they are recorded one after another, at the price of as many calls of `grad`: together they would be a dy with one
+/// axis more, and every operation that names an axis would need a second formula for it, beside the one that it is
+/// written in. Throws ShapeError where the two shapes have more than 8 axes together.
 template <class T>
 Variable<T> jacobian(const Variable<T>& y, Operand<T> x, BackwardOptions options = {});
 /// The same for several x at once, for the price of one.

@@ -32,6 +32,8 @@ struct GraphNode {
     std::size_t lane = 0;                  ///< of the cell that it works for: an index into `lanes`
     double value_norm = 0;                 ///< Frobenius
     std::optional<double> grad_norm = {};  ///< ||dL/dx||; none where no gradient is wanted, or none has flowed in
+    std::optional<double> value = {};      ///< of one element: the number itself
+    std::optional<double> gradient = {};   ///< and its dL/dx, with its sign
     double x = 0, y = 0;                   ///< its centre, y upwards
 };
 

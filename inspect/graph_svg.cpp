@@ -96,6 +96,20 @@ Extent extent_of_nodes(const UnrolledGraph& graph) {
     return extent;
 }
 
+/// Whether every node is a number, as in a textbook's graph: then there is room for it.
+bool is_of_numbers(const UnrolledGraph& graph) {
+    return std::all_of(graph.nodes.begin(), graph.nodes.end(), [](const GraphNode& node) { return node.value; });
+}
+
+/// What stands in a node: its name, or its operation; of numbers "y = 0.29" over "dy = -1.4".
+std::vector<std::string> lines_of(const GraphNode& node, bool of_numbers) {
+    const std::string label = node.name.empty() ? node.operation : node.name;
+    if (!of_numbers) return {label};
+    std::vector<std::string> lines{fmt::format("{} = {}", label, format_number(*node.value))};
+    if (node.gradient) lines.push_back(fmt::format("d{} = {}", node.name, format_number(*node.gradient)));
+    return lines;
+}
+
 void draw_nodes(Canvas& canvas, const UnrolledGraph& graph, const View& view, const Gradients& gradients) {
     std::map<std::int32_t, Extent> frames;
     for (const GraphNode& node : graph.nodes)
@@ -120,6 +134,7 @@ void draw_nodes(Canvas& canvas, const UnrolledGraph& graph, const View& view, co
             draw_edge(canvas, view.x(from.x), view.y(from.y), view.x(to.x), view.y(to.y),
                       gradients.edge_width(edge.grad_norm));
     }
+    const bool of_numbers = is_of_numbers(graph);
     for (const GraphNode& node : graph.nodes) {
         if (!is_drawn(node)) continue;
         const std::string label = node.name.empty() ? node.operation : node.name;
@@ -127,17 +142,22 @@ void draw_nodes(Canvas& canvas, const UnrolledGraph& graph, const View& view, co
                                px(view.x(node.x - half_width)), px(view.y(node.y + half_height)),
                                px(2 * half_width * view.scale()), px(2 * half_height * view.scale()),
                                gradients.fill(canvas, node.grad_norm), tooltip(label, node.grad_norm)));
+        const std::vector<std::string> lines = lines_of(node, of_numbers);
         const double room = 2 * half_width * view.scale() - 4;
-        double size = std::min(label_size, 1.5 * half_height * view.scale());
-        if (const double width = text_width(label, size); width > room) size *= room / width;
+        double size = std::min(label_size, 1.5 * half_height * view.scale() / static_cast<double>(lines.size()));
+        for (const std::string& line : lines)
+            if (const double width = text_width(line, size); width > room) size *= room / width;
         if (size < 4) continue;
         const std::string ink = gradients.ink(node.grad_norm);
-        if (ink.empty())
-            canvas.text(view.x(node.x), view.y(node.y) + 0.35 * size, label, size, "ebb-ink", "text-anchor=\"middle\"");
-        else
-            canvas.add(fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"{}\" {} text-anchor=\"middle\">{}</text>",
-                                   px(view.x(node.x)), px(view.y(node.y) + 0.35 * size), px(size), ink,
-                                   escape_markup(label)));
+        for (std::size_t k = 0; k < lines.size(); ++k) {
+            const double from_middle = 1.2 * (static_cast<double>(k) - 0.5 * static_cast<double>(lines.size() - 1));
+            const double x = view.x(node.x), y = view.y(node.y) + (from_middle + 0.35) * size;
+            if (ink.empty())
+                canvas.text(x, y, lines[k], size, "ebb-ink", "text-anchor=\"middle\"");
+            else
+                canvas.add(fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"{}\" {} text-anchor=\"middle\">{}</text>",
+                                       px(x), px(y), px(size), ink, escape_markup(lines[k])));
+        }
     }
 }
 

@@ -29,7 +29,7 @@ std::string to_svg(const LineFigure& figure, const SvgOptions& options = {});
 /// Of more than 20,000 cells those that would be smaller than 3 px are drawn in blocks, each as its largest value.
 std::string to_svg(const HeatMap& figure, const SvgOptions& options = {});
 /// Node by node up to a dozen time steps or so, where they fit; else each step of a cell as one node, or as a bar where
-/// there are many. A graph has no frames.
+/// there are many. In a graph of single numbers each node shows its value and its gradient. A graph has no frames.
 std::string to_svg(const GraphFigure& figure, const SvgOptions& options = {});
 
 /// Writes the picture, atomically. Throws FileError where it cannot.

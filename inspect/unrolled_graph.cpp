@@ -22,6 +22,7 @@ namespace {
 /// Norms of the gradients at nodes, and of what came back along each edge (from, to), both by numbers on the tape.
 struct Flow {
     std::map<NodeIndex, double> node;
+    std::map<NodeIndex, double> number;  // the gradient of one element
     std::map<std::pair<NodeIndex, NodeIndex>, double> edge;
 };
 
@@ -39,7 +40,10 @@ Flow flow_back(Tape<T>& tape, NodeIndex loss) {
     for (std::size_t left = loss + 1; left-- > 0;) {
         const auto index = static_cast<NodeIndex>(left);
         const Node<T>& node = tape.node(index);
-        if (!gradients[index].empty()) flow.node[index] = frobenius_norm(gradients[index].data(), node.shape.size());
+        if (!gradients[index].empty()) {
+            flow.node[index] = frobenius_norm(gradients[index].data(), node.shape.size());
+            if (node.shape.size() == 1) flow.number[index] = static_cast<double>(gradients[index][0]);
+        }
         // An operation's turn is at its first output, which comes last.
         if (!node.operation) {
             if (!node.further_output) gradients[index] = {};
@@ -263,6 +267,10 @@ UnrolledGraph unrolled_graph(Tape<T>& tape, const Variable<T>& loss) {
         node.is_state = on_tape.probe && on_tape.time_step >= 0;
         node.value_norm = std::abs(seen.value);
         if (on_tape.requires_grad) node.grad_norm = norm_at(index);
+        if (seen.shape.size() == 1) {
+            node.value = seen.value;
+            if (node.grad_norm) node.gradient = flow.number.at(index);
+        }
         if (on_tape.further_output && node.is_state)
             if (const T* const kept = tape.kept_gradient(on_tape))
                 node.grad_norm = frobenius_norm(kept, on_tape.shape.size());

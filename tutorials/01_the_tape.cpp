@@ -82,8 +82,6 @@ int main(int argc, char** argv) {
     fmt::print("{}", to_tree(L));
 
     // [output]
-    //: (For larger graphs `to_dot(tape, file)` writes a drawing in Graphviz's language, which `dot -Tsvg` turns into
-    //: a picture.)
 
     lesson.section("Backward: the chain rule, from the last node to the first");
     //: How does L change when a node changes a little? For L itself the answer is 1. For every other node the chain
@@ -100,6 +98,27 @@ int main(int argc, char** argv) {
     // [output]
     //: There is a new column, which was filled from the bottom up. The three numbers that we wanted stand in the first
     //: three lines. Constants have a dash: nobody asked.
+    //:
+    //: The same as a picture: in each node its value, and below that the gradient that has come down to it. The darker
+    //: a node, the smaller its gradient.
+    //:
+    //: ![The neuron as a graph, with values and gradients](01_the_tape.svg)
+
+    const inspect::GraphFigure figure{
+        .title = "The neuron, after backward", .caption = {}, .graph = inspect::unrolled_graph(tape, L)};
+    const std::string drawing = inspect::to_svg(figure, {.width = 720, .height = 560});
+
+    //: (`inspect::save_svg("neuron.svg", figure)` writes it to a file. `to_dot(tape, file)` writes the tape in the
+    //: language of Graphviz, whose `dot -Tsvg` draws one as well.)
+    // [hide]
+    lesson.picture("01_the_tape.svg", drawing);
+    const auto shows = [&](const std::string& text) { return drawing.find(text) != std::string::npos; };
+    lesson.fact(shows(fmt::format(">y = {}<", inspect::format_number(y.item()))), "the picture has the value of y");
+    for (const auto& node : {w1, w2, b, a, y, e, L})
+        lesson.fact(shows(fmt::format(">d{} = {}<", node.name(), inspect::format_number(node.grad()()))),
+                    "the picture has the gradient of " + node.name());
+    lesson.fact(!shows("dx1 ="), "a constant has none");
+    // [show]
 
     lesson.section("Every step by hand");
     //: Let us do that walk ourselves. The gradient dL/dy is written `dy`, for short: it is always the derivative *of

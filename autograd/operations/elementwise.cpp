@@ -92,6 +92,34 @@ void run_backward(const ElementwiseKernel<T>* kernels, Backward<T>& pass) {
     }
 }
 
+/// K rows of dy at once: one table of numbers whose rows differ in dy alone. Not where an input is broadcast whose
+/// gradient is wanted, nor where one is broadcast otherwise than a single number.
+template <std::size_t arity, class T>
+bool run_backward_of_rows(const ElementwiseKernel<T>* kernels, BackwardRows<T>& pass) {
+    const Node<T>& node = pass.node();
+    ElementwiseBlock<T> block = blank_block<T>;
+    block.rows = pass.rows();
+    block.columns = node.shape.size();
+    block.y = const_cast<T*>(node.value);
+    block.rows_of_dy = true;
+    block.dy = pass.dy();
+    for (std::size_t i = 0; i < arity; ++i) {
+        const Node<T>& input = pass.input(i);
+        block.inputs[i] = input.value;
+        if (input.shape == node.shape) continue;
+        if (input.shape.size() != 1 || pass.wants(i)) return false;
+        block.broadcast[i] = block.columns > 1;
+    }
+    for (std::size_t wrt = 0; wrt < arity; ++wrt) {
+        if (!pass.wants(wrt)) continue;
+        const GradientTarget<T> target = pass.target(wrt);
+        block.dx = target.data;
+        block.assign = target.assign;
+        kernels[wrt](block);
+    }
+    return true;
+}
+
 // ---- one operation per formula
 // ------------------------------------------------------------------------------------------
 
@@ -111,6 +139,13 @@ class ElementwiseOperation final : public Operation<T> {
                 }
             }
             run_backward<F::arity>(kernels<ElementwiseKernels<T>>().backward[formulas::Formulas::index_of<F>], pass);
+        }
+    }
+
+    void backward_rows(BackwardRows<T>& pass) const override {
+        if constexpr (F::differentiable) {
+            const auto& all = kernels<ElementwiseKernels<T>>().backward[formulas::Formulas::index_of<F>];
+            if (!run_backward_of_rows<F::arity>(all, pass)) pass.one_by_one();
         }
     }
 

@@ -76,9 +76,10 @@ void backward_rows(const ElementwiseBlock<T>& block) {
     constexpr std::size_t width = Vec<T>::width;
     const std::size_t n = block.columns;
     for (std::size_t row = 0; row < block.rows; ++row) {
-        const T* const y = block.y + row * n;
+        const T* const y = block.rows_of_dy ? block.y : block.y + row * n;
         const T* const dy = block.dy + row * n;
-        T* const dx = block.dx + static_cast<std::ptrdiff_t>(row) * block.row_steps[wrt];
+        T* const dx = block.dx + (block.rows_of_dy ? static_cast<std::ptrdiff_t>(row * n)
+                                                   : static_cast<std::ptrdiff_t>(row) * block.row_steps[wrt]);
         with_rows<F::arity, mask>(block, row, [&](const auto&... x) {
             if constexpr (is_set<mask, wrt>) {
                 // One number went into the whole row: its gradient is the sum over the row.

@@ -20,9 +20,10 @@ struct ElementwiseBlock {
     std::ptrdiff_t row_steps[max_arity] = {};
     bool broadcast[max_arity] = {};  // along the columns
     T* y = nullptr;
-    const T* dy = nullptr;  // backward only
-    T* dx = nullptr;        // backward only: lies as its input does
-    bool assign = false;    // backward only: dx = ..., else dx += ...; never with an input that is broadcast at all
+    bool rows_of_dy = false;  // backward only: rows differ in dy and dx alone, all of them have the inputs of the first
+    const T* dy = nullptr;    // backward only
+    T* dx = nullptr;          // backward only: lies as its input does
+    bool assign = false;      // backward only: dx = ..., else dx += ...; never with an input that is broadcast at all
 };
 
 template <class T>

@@ -42,6 +42,14 @@ class Reshape final : public Operation<T> {
     }
     void vjp(Vjp<T>& pass) const override { pass.accumulate(0, reshape(pass.dy(), pass.input(0).shape())); }
     void backward(Backward<T>& pass) const override { pass.pass_on(0); }
+    void backward_rows(BackwardRows<T>& pass) const override {
+        const std::size_t size = pass.node().shape.size();
+        const GradientTarget<T> target = pass.target(0);
+        if (target.assign)
+            move_slices<false>(target.data, 1, 0, pass.dy(), 1, 0, 1, 1, pass.rows() * size);
+        else
+            move_slices<true>(target.data, 1, 0, pass.dy(), 1, 0, 1, 1, pass.rows() * size);
+    }
 };
 
 // ---- transpose
@@ -250,16 +258,21 @@ class Slice final : public Operation<T> {
         const Region region = pass.template saved<Region>();
         pass.accumulate_slice(0, region.axis, region.start, pass.dy());
     }
-    void backward(Backward<T>& pass) const override {
+    void backward(Backward<T>& pass) const override { run(pass, 1); }
+    void backward_rows(BackwardRows<T>& pass) const override { run(pass, pass.rows()); }
+
+  private:
+    template <class Pass>
+    static void run(const Pass& pass, std::size_t rows) {
         const Region region = pass.template saved<Region>();
         const AlongAxis dx(pass.input(0).shape, region.axis);
         const std::size_t count = pass.node().shape[region.axis];
+        const std::size_t outer = rows * dx.outer;
         const GradientTarget<T> target = pass.target(0);
         if (!target.assign)
-            return move_slices<true>(target.data, dx.extent, region.start, pass.dy(), count, 0, dx.outer, count,
-                                     dx.inner);
+            return move_slices<true>(target.data, dx.extent, region.start, pass.dy(), count, 0, outer, count, dx.inner);
         // The first share brings the zeros around it.
-        for (std::size_t o = 0; o < dx.outer; ++o) {
+        for (std::size_t o = 0; o < outer; ++o) {
             T* const row = target.data + o * dx.extent * dx.inner;
             std::fill_n(row, region.start * dx.inner, T(0));
             std::copy_n(pass.dy() + o * count * dx.inner, count * dx.inner, row + region.start * dx.inner);
@@ -311,18 +324,24 @@ class Concat final : public Operation<T> {
             start = stop;
         }
     }
-    void backward(Backward<T>& pass) const override {
+    void backward(Backward<T>& pass) const override { run(pass, 1); }
+    void backward_rows(BackwardRows<T>& pass) const override { run(pass, pass.rows()); }
+
+  private:
+    template <class Pass>
+    static void run(const Pass& pass, std::size_t rows) {
         const std::size_t axis = pass.template saved<Region>().axis;
         const AlongAxis dy(pass.node().shape, axis);
+        const std::size_t outer = rows * dy.outer;
         std::size_t start = 0;
         for (std::size_t i = 0; i < pass.node().input_count; ++i) {
             const std::size_t count = pass.input(i).shape[axis];
             if (pass.wants(i)) {
                 const GradientTarget<T> target = pass.target(i);
                 if (target.assign)
-                    move_slices<false>(target.data, count, 0, pass.dy(), dy.extent, start, dy.outer, count, dy.inner);
+                    move_slices<false>(target.data, count, 0, pass.dy(), dy.extent, start, outer, count, dy.inner);
                 else
-                    move_slices<true>(target.data, count, 0, pass.dy(), dy.extent, start, dy.outer, count, dy.inner);
+                    move_slices<true>(target.data, count, 0, pass.dy(), dy.extent, start, outer, count, dy.inner);
             }
             start += count;
         }
@@ -342,15 +361,21 @@ class Stack final : public Operation<T> {
         for (std::size_t i = 0; i < pass.input_count(); ++i)
             if (pass.wants(i)) pass.accumulate(i, select(pass.dy(), axis, static_cast<std::ptrdiff_t>(i)));
     }
-    void backward(Backward<T>& pass) const override {
+    void backward(Backward<T>& pass) const override { run(pass, 1); }
+    void backward_rows(BackwardRows<T>& pass) const override { run(pass, pass.rows()); }
+
+  private:
+    template <class Pass>
+    static void run(const Pass& pass, std::size_t rows) {
         const AlongAxis dy(pass.node().shape, pass.template saved<Region>().axis);
+        const std::size_t outer = rows * dy.outer;
         for (std::size_t i = 0; i < pass.node().input_count; ++i) {
             if (!pass.wants(i)) continue;
             const GradientTarget<T> target = pass.target(i);
             if (target.assign)
-                move_slices<false>(target.data, 1, 0, pass.dy(), dy.extent, i, dy.outer, 1, dy.inner);
+                move_slices<false>(target.data, 1, 0, pass.dy(), dy.extent, i, outer, 1, dy.inner);
             else
-                move_slices<true>(target.data, 1, 0, pass.dy(), dy.extent, i, dy.outer, 1, dy.inner);
+                move_slices<true>(target.data, 1, 0, pass.dy(), dy.extent, i, outer, 1, dy.inner);
         }
     }
 };

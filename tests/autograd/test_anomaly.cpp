@@ -74,10 +74,9 @@ TEST_CASE("what comes in is not made") {
     // inf - inf is new.
     CHECK_THROWS_WITH_AS(masked - mask, doctest::Contains("sub (node"), AnomalyError);
     // NaN in the data is found at the door.
-    CHECK(anomaly_of([&] {
-              tape.constant(Array<double>{1, not_a_number});
-          }) ==
-          "detect_anomaly: an array with nan at flat index 1 of [2] comes onto the tape" + called_at(__LINE__ - 1));
+    const std::string found = anomaly_of([&] { tape.constant(Array<double>{1, not_a_number}); });
+    const int line = __LINE__ - 1;
+    CHECK(found == "detect_anomaly: an array with nan at flat index 1 of [2] comes onto the tape" + called_at(line));
 }
 
 TEST_CASE("the operation whose backward first makes one is named, with its time step") {

@@ -658,3 +658,17 @@ TEST_CASE("arrays that no memory can hold") {
                          ShapeError);
     CHECK(tape.size() == 1);
 }
+
+TEST_CASE("a backward pass through a long chain needs the gradients of two nodes, however long it is") {
+    const auto added_by_backward = [](int length) {
+        Tape<double> tape;
+        Variable<double> h = tape.variable(Array<double>::from_shape({256}));
+        for (int t = 0; t < length; ++t) h = tanh(h);
+        const std::size_t before = tape.bytes_used();
+        tape.backward(h, Array<double>::from_shape({256}));
+        return tape.bytes_used() - before;
+    };
+    const std::size_t added = added_by_backward(10);
+    CHECK(added <= 3 * 256 * sizeof(double));
+    CHECK(added_by_backward(100'000) == added);
+}

@@ -59,6 +59,9 @@ struct Growing : Module<double> {
 TEST_CASE("a cell and a layer name the time step and the line of their call, whatever they are made of") {
     const DetectAnomaly on;
     for (const Granularity granularity : {Granularity::fused, Granularity::elementary}) {
+        // An elementary operation has the time of the newest state that went into it: W h_1 is the first that is too
+        // large.
+        const std::string time = granularity == Granularity::fused ? "time step 2 made inf" : "time step 1 made inf";
         RNNCell<double> cell({.input_size = 1,
                               .hidden_size = 1,
                               .nonlinearity = Nonlinearity::relu,
@@ -73,7 +76,7 @@ TEST_CASE("a cell and a layer name the time step and the line of their call, wha
         });
         const int line_of_cell = __LINE__ - 2;
         CAPTURE(of_cell);
-        CHECK(of_cell.find("time step 2 made inf") != std::string::npos);
+        CHECK(of_cell.find(time) != std::string::npos);
         CHECK(of_cell.find(called_at(line_of_cell)) != std::string::npos);
 
         RNN<double> rnn(
@@ -82,10 +85,10 @@ TEST_CASE("a cell and a layer name the time step and the line of their call, wha
         const std::string of_layer = anomaly_of([&] { rnn(tape.ones({5, 1, 1})); });
         const int line_of_layer = __LINE__ - 1;
         CAPTURE(of_layer);
-        CHECK(of_layer.find("time step 2 made inf") != std::string::npos);
+        CHECK(of_layer.find(time) != std::string::npos);
         CHECK(of_layer.find(called_at(line_of_layer)) != std::string::npos);
         const NoGrad off;
-        CHECK(anomaly_of([&] { rnn(tape.ones({5, 1, 1})); }).find("time step 2 made inf") != std::string::npos);
+        CHECK(anomaly_of([&] { rnn(tape.ones({5, 1, 1})); }).find(time) != std::string::npos);
     }
 }
 

@@ -85,6 +85,10 @@ void Lesson::number(const std::string& name, std::string text) {
     run_.numbers[name] = std::move(text);
 }
 
+void Lesson::picture(const std::string& name, std::string text) {
+    pictures_[name] = std::move(text);
+}
+
 int Lesson::end() {
     if (mode_ == Mode::run) return 0;
     run_.outputs.push_back(printed());
@@ -103,7 +107,14 @@ int Lesson::check(const std::string& made) const {
     const std::string difference = first_difference(made, contents(page_));
     if (!difference.empty())
         fmt::print(stderr, "{}: {} is not what the program would write, {}", name_, page_, difference);
-    if (!failed_.empty() || !difference.empty()) return 1;
+    bool pictures_differ = false;
+    for (const auto& [name, text] : pictures_) {
+        const std::string path = std::filesystem::path(page_).replace_filename(name);
+        if (contents(path) == text) continue;
+        fmt::print(stderr, "{}: {} is not what the program would write\n", name_, path);
+        pictures_differ = true;
+    }
+    if (!failed_.empty() || !difference.empty() || pictures_differ) return 1;
     fmt::print("{}: {} facts hold, and the page is up to date\n", name_, facts_);
     return 0;
 }
@@ -112,8 +123,12 @@ int Lesson::write(const std::string& made) const {
     for (const std::string& what : failed_) fmt::print(stderr, "{}: this does not hold: {}\n", name_, what);
     if (!failed_.empty()) return 1;
     std::filesystem::create_directories(std::filesystem::absolute(page_).parent_path());
-    std::ofstream file(page_, std::ios::binary);
-    if (!(file << made).flush()) throw std::runtime_error("cannot write " + page_);
+    const auto write_file = [](const std::string& path, const std::string& text) {
+        std::ofstream file(path, std::ios::binary);
+        if (!(file << text).flush()) throw std::runtime_error("cannot write " + path);
+    };
+    write_file(page_, made);
+    for (const auto& [name, text] : pictures_) write_file(std::filesystem::path(page_).replace_filename(name), text);
     return 0;
 }
 

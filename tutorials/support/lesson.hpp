@@ -2,6 +2,7 @@
 /// What lets a tutorial's program check itself and write its page. A reader can skip whatever begins with `lesson.`
 
 #include <cstdio>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,8 @@ class Lesson {
     void fact(bool holds, std::string_view what);
     /// The text that stands for {{name}} in the prose: a number that the program has computed.
     void number(const std::string& name, std::string text);
+    /// A picture that the page shows: the file NAME beside the page, which is written with it, and checked.
+    void picture(const std::string& name, std::string text);
     /// The exit code of the program.
     int end();
 
@@ -48,6 +51,7 @@ class Lesson {
     Mode mode_ = Mode::run;
     std::string name_, source_, page_;
     Run run_;
+    std::map<std::string, std::string> pictures_;
     std::size_t facts_ = 0;
     std::vector<std::string> failed_;
     std::FILE* capture_ = nullptr;
