@@ -108,7 +108,8 @@ void claim_folder(const Sweep& sweep) {
         if (!is_remainder(entry.path()))
             refuse_folder(sweep.folder, fmt::format("holds {}, and no sweep.json", entry.path().filename().string()),
                           "an empty folder, or one of a sweep");
-    fs::create_directories(folder / "runs", error);
+    // Nothing else before sweep.json: a folder with anything in it and without that file is nobody's sweep.
+    fs::create_directories(folder, error);
     if (error)
         ebb::fail<ebb::FileError>(fmt::format(
             "gradient_flow: --out {} cannot be made: {}: expected a folder, or a path where one can be made",

@@ -77,10 +77,11 @@ pid_t started(const Words& arguments) {
     return process;
 }
 
-/// Whether the kill came before the program's own end.
+/// Whether the kill came before the program's own end, which must be a success.
 bool was_killed(pid_t process) {
     int status = 0;
     REQUIRE(::waitpid(process, &status, 0) == process);
+    if (WIFEXITED(status)) REQUIRE(WEXITSTATUS(status) == 0);
     return WIFSIGNALED(status);
 }
 
@@ -114,7 +115,8 @@ TEST_CASE("a sweep that is killed ten times at random moments ends with the file
     again.insert(again.end(), {"--out", out});
     int killed = 0;
     for (int attempt = 0; killed < 10 && attempt < 200; ++attempt) {
-        const double wait = generator.uniform() * lasted.count();
+        // Every third time at the very beginning, where the folder is made.
+        const double wait = generator.uniform() * lasted.count() * (attempt % 3 == 0 ? 0.1 : 1);
         CAPTURE(wait);
         // By the same command, or by the folder alone, once it is known what it is.
         const bool resume = attempt % 2 == 1 && fs::exists(fs::path(out) / "sweep.json");
@@ -248,6 +250,12 @@ TEST_CASE("a folder of another sweep, or of something else, is refused and left 
     CHECK(refusal(planned(small, out))
               .starts_with("gradient_flow: --out " + out +
                            " holds a sweep of version 0.0.1: expected one of this version, "));
+
+    // What one leaves that was killed before its sweep.json had its name.
+    fs::create_directories(folder / "begun");
+    std::ofstream(folder / "begun/.sweep.json.12.0.tmp") << "{";
+    CHECK(refusal(planned(small, folder / "begun")) == "accepted");
+    CHECK(!fs::exists(folder / "begun/.sweep.json.12.0.tmp"));
 
     fs::create_directories(folder / "mine");
     std::ofstream(folder / "mine/diary") << "dear diary";
