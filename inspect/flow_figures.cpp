@@ -71,6 +71,39 @@ std::vector<double> counted_from_zero(std::size_t count) {
     return places;
 }
 
+/// The cells of a map over time and units from numbers [T, units].
+void fill_by_unit(HeatMap& map, const std::vector<std::int32_t>& time_step, std::size_t units,
+                  const std::vector<double>& numbers) {
+    // Rows of a map rise, and so must its columns: a cell that reads backwards has computed its last step first.
+    std::vector<std::size_t> order(time_step.size());
+    for (std::size_t t = 0; t < order.size(); ++t) order[t] = t;
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return time_step[a] < time_step[b]; });
+    for (const std::size_t t : order) map.x_at.push_back(time_step[t]);
+    for (std::size_t unit = 0; unit < units; ++unit)
+        for (const std::size_t t : order) map.values.push_back(numbers[t * units + unit]);
+}
+
+/// The density of a histogram at the middle of each bin: its area is the part of the numbers that are in bins.
+Series density(std::string name, const Histogram& histogram) {
+    Series series{.name = std::move(name), .x = {}, .y = {}};
+    double all = static_cast<double>(histogram.zeros + histogram.nonfinite);
+    for (const std::size_t count : histogram.count) all += static_cast<double>(count);
+    for (std::size_t bin = 0; bin < histogram.count.size(); ++bin) {
+        series.x.push_back((histogram.edge(bin) + histogram.edge(bin + 1)) / 2);
+        series.y.push_back(static_cast<double>(histogram.count[bin]) / (all * histogram.width()));
+    }
+    return series;
+}
+
+/// A frame of densities for each record. A histogram of equal numbers has no width, and no density.
+void add_densities(const char* call, LineFigure& figure, const FlowHistory& history,
+                   Histogram ParameterRecord::*which) {
+    add_frames(call, figure, history, [&](std::vector<Series>& lines, const FlowRecord& record) {
+        for (const ParameterRecord& parameter : record.parameters)
+            if ((parameter.*which).width() > 0) lines.push_back(density(parameter.name, parameter.*which));
+    });
+}
+
 }  // namespace
 
 LineFigure gradient_norm_figure(const FlowHistory& history) {
@@ -176,6 +209,43 @@ LineFigure spectral_radius_figure(const FlowHistory& history) {
     return figure;
 }
 
+LineFigure weight_histogram_figure(const FlowHistory& history) {
+    LineFigure figure{.title = "How the weights are spread",
+                      .caption =
+                          "The density of each weight's elements. One that grows two far humps saturates its "
+                          "units; one that stays as it was drawn has learned nothing.",
+                      .x = {.label = "value of an element"},
+                      .y = {.label = "density", .min = 0.0},
+                      .series = {},
+                      .frames = {}};
+    add_densities("weight_histogram_figure", figure, history, &ParameterRecord::values);
+    return figure;
+}
+
+LineFigure gradient_histogram_figure(const FlowHistory& history) {
+    LineFigure figure{.title = "How the gradients are spread",
+                      .caption =
+                          "The density of log₁₀ |∂L/∂w| over each weight's elements. The whole moves left where "
+                          "gradients vanish. Exact zeros have no logarithm: they are missing from the area.",
+                      .x = {.label = "log₁₀ |∂L/∂w|"},
+                      .y = {.label = "density", .unit = "per power of ten", .min = 0.0},
+                      .series = {},
+                      .frames = {}};
+    add_densities("gradient_histogram_figure", figure, history, &ParameterRecord::gradients);
+    return figure;
+}
+
+LineFigure alignment_figure(const ContributionAlignment& alignment) {
+    return {.title = fmt::format("Do the steps agree? {}", alignment.parameter),
+            .caption =
+                "The cosine between what a step adds to the gradient of the weight and the whole of it: 1 pulls "
+                "with the others, −1 against them, 0 has no say.",
+            .x = time_axis,
+            .y = {.label = "cosine with the whole gradient", .min = -1.0, .max = 1.0},
+            .series = {line(alignment.parameter, alignment.time_step, alignment.cosine)},
+            .frames = {}};
+}
+
 HeatMap unit_gradient_map(const UnitFlow& flow) {
     HeatMap map{.title = fmt::format("Gradient by unit, {}", flow.name),
                 .caption =
@@ -187,14 +257,25 @@ HeatMap unit_gradient_map(const UnitFlow& flow) {
                 .x_at = {},
                 .y_at = counted_from_zero(flow.units),
                 .values = {}};
-    // Rows of a map rise, and so must its columns: a cell that reads backwards has computed its last step first.
-    std::vector<std::size_t> order(flow.time_step.size());
-    for (std::size_t t = 0; t < order.size(); ++t) order[t] = t;
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return flow.time_step[a] < flow.time_step[b]; });
-    for (const std::size_t t : order) map.x_at.push_back(flow.time_step[t]);
-    for (std::size_t unit = 0; unit < flow.units; ++unit)
-        for (const std::size_t t : order) map.values.push_back(flow.unit_grad_norm[t * flow.units + unit]);
+    fill_by_unit(map, flow.time_step, flow.units, flow.unit_grad_norm);
+    return map;
+}
+
+HeatMap unit_gate_map(const UnitGate& gate) {
+    HeatMap map{
+        .title = fmt::format("Activation by unit, {}", gate.name),
+        .caption =
+            "The mean of the gate over the batch, at each unit and time step. A bright row of a forget or update "
+            "gate is a unit that keeps its state, and lets the gradient of it pass.",
+        .x = time_axis,
+        .y = {.label = "unit"},
+        .value = {.label = "mean activation", .min = 0.0, .max = 1.0},
+        .x_at = {},
+        .y_at = counted_from_zero(gate.units),
+        .values = {}};
+    if (std::any_of(gate.mean.begin(), gate.mean.end(), [](double mean) { return mean < 0; }))
+        map.value.min = -1;  // a gate of tanh
+    fill_by_unit(map, gate.time_step, gate.units, gate.mean);
     return map;
 }
 

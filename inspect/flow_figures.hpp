@@ -2,6 +2,7 @@
 /// The measures of this folder as figures: what report.hpp, svg.hpp and terminal.hpp draw. Each can be changed before
 /// it is added: its title, its caption, an axis.
 
+#include <ebb/inspect/alignment.hpp>
 #include <ebb/inspect/figure.hpp>
 #include <ebb/inspect/flow_recorder.hpp>
 #include <ebb/inspect/jacobians.hpp>
@@ -35,7 +36,19 @@ LineFigure update_ratio_figure(const FlowHistory& history);
 /// The spectral radius of each block of each recurrent weight over training.
 LineFigure spectral_radius_figure(const FlowHistory& history);
 
+/// How the weights are spread, a line for each: the density of their histograms.
+LineFigure weight_histogram_figure(const FlowHistory& history);
+
+/// The same of their gradients, over log10 |dL/dw|.
+LineFigure gradient_histogram_figure(const FlowHistory& history);
+
 // ---- of one tape
+
+/// The cosine between what each step adds to a weight's gradient and the whole: whether the steps agree.
+LineFigure alignment_figure(const ContributionAlignment& alignment);
+
+/// Mean activations of a gate, unit by unit.
+HeatMap unit_gate_map(const UnitGate& gate);
 
 /// ||dL/dh_t[:, j]||: unit by unit.
 HeatMap unit_gradient_map(const UnitFlow& flow);

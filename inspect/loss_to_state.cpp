@@ -5,10 +5,29 @@
 #include <ebb/inspect/probe_series.hpp>
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
 namespace ebb::inspect {
+namespace {
+
+/// The states of the same run of the same cell, besides `of`: c beside h. A loss may be taken from them alone.
+template <class T>
+std::vector<ProbeSeries> other_parts(const Tape<T>& tape, const ProbeSeries& of) {
+    std::vector<ProbeSeries> parts;
+    for (ProbeSeries& series : all_series(tape).states)
+        if (series.owner == of.owner && series.run == of.run && series.name != of.name)
+            parts.push_back(std::move(series));
+    return parts;
+}
+
+template <class T>
+bool is_zero(const T* values, std::size_t count) {
+    return std::all_of(values, values + count, [](T value) { return value == 0; });
+}
+
+}  // namespace
 
 template <class T>
 LossToState loss_to_state(Tape<T>& tape, const std::vector<Variable<T>>& losses, std::string_view state,
@@ -37,7 +56,12 @@ LossToState loss_to_state(Tape<T>& tape, const std::vector<Variable<T>>& losses,
                                          call, series.name, to_string(shape), series.time_step[t],
                                          to_string(tape.node(series.node[t]).shape)));
     std::vector<Variable<T>> states;
+    std::vector<std::int32_t> state_step = series.time_step;
     for (const NodeIndex index : series.node) states.push_back(tape.at(index));
+    for (const ProbeSeries& part : other_parts(tape, series)) {
+        for (const NodeIndex index : part.node) states.push_back(tape.at(index));
+        state_step.insert(state_step.end(), part.time_step.begin(), part.time_step.end());
+    }
     // In groups: with all losses at once, K gradients of everything on the tape would be there at the same time.
     constexpr std::size_t at_once = 32;
     for (std::size_t first = 0; first < K; first += at_once) {
@@ -54,9 +78,17 @@ LossToState loss_to_state(Tape<T>& tape, const std::vector<Variable<T>>& losses,
         }
         const std::vector<Array<T>> gradients = vjp_rows(group, seeds, states);
         for (std::size_t k = 0; k < count; ++k) {
-            for (const Array<T>& at_step : gradients)
-                result.norm.push_back(
-                    frobenius_norm(at_step.data() + k * (at_step.size() / count), at_step.size() / count));
+            // Where each state stands in the order of computing: a loss's own step is that of the last one it reaches.
+            std::int32_t& own = result.loss_step[first + k];
+            std::optional<NodeIndex> last;
+            for (std::size_t t = 0; t < states.size(); ++t) {
+                const std::size_t row = gradients[t].size() / count;
+                const T* const gradient = gradients[t].data() + k * row;
+                if (t < steps) result.norm.push_back(frobenius_norm(gradient, row));
+                if (is_zero(gradient, row) || (last && *last > states[t].index())) continue;
+                last = states[t].index();
+                own = state_step[t];
+            }
             if (!options.keep_gradients) continue;
             Array<double> kept = Array<double>::from_shape({steps, size});
             for (std::size_t t = 0; t < steps; ++t)

@@ -18,8 +18,11 @@ struct LossToStateOptions {
 
 /// Which loss reaches which step: ||dL_k/dh_t||, a triangle where loss k is computed from h_k.
 struct LossToState {
-    std::string state;                    ///< "lstm.h"
-    std::vector<std::int32_t> loss_step;  ///< K: the newest time step that went into each loss; -1 for none
+    std::string state;  ///< "lstm.h"
+    /// K: the time step of the last state, in the order of computing, that has a gradient of the loss: its own step,
+    /// also where a layer hands out all its states as one array. Where none has, the newest step that went into the
+    /// loss; -1 for none.
+    std::vector<std::int32_t> loss_step;
     std::vector<std::int32_t> time_step;  ///< T, of the states
     std::vector<double> norm;             ///< [K, T], row-major: the Frobenius norm over [B, H]; 0 where nothing flows
     std::vector<Array<double>> gradient;  ///< with `keep_gradients`: K arrays [T, B H]

@@ -65,15 +65,45 @@ class Rows {
         column.resize(records_, std::numeric_limits<double>::quiet_NaN());
         column[record] = number;
     }
+    /// A matrix for each record, row-major, with so many columns.
+    void set_matrix(const std::string& name, std::size_t record, const std::vector<double>& numbers,
+                    std::size_t columns) {
+        std::vector<Matrix>& matrices = matrices_[name];
+        matrices.resize(records_);
+        matrices[record] = {numbers, columns};
+    }
     NamedArrays arrays() const {
         NamedArrays result;
+        for (const auto& entry : matrices_) result[entry.first] = stacked(entry.second);
         for (const auto& entry : rows_) result[entry.first] = matrix_of(entry.second);
         for (const auto& entry : columns_) result[entry.first] = vector_of(entry.second);
         return result;
     }
 
   private:
+    struct Matrix {
+        std::vector<double> numbers;
+        std::size_t columns = 0;
+        std::size_t rows() const { return columns == 0 ? 0 : numbers.size() / columns; }
+    };
+    /// [records, rows, columns], as many as the largest has.
+    static Array<double> stacked(const std::vector<Matrix>& matrices) {
+        std::size_t rows = 0, columns = 0;
+        for (const Matrix& matrix : matrices) {
+            rows = std::max(rows, matrix.rows());
+            columns = std::max(columns, matrix.columns);
+        }
+        Array<double> result = empty_array({matrices.size(), rows, columns});
+        result.fill(std::numeric_limits<double>::quiet_NaN());
+        for (std::size_t m = 0; m < matrices.size(); ++m)
+            for (std::size_t r = 0; r < matrices[m].rows(); ++r)
+                std::copy_n(matrices[m].numbers.data() + r * matrices[m].columns, matrices[m].columns,
+                            result.data() + (m * rows + r) * columns);
+        return result;
+    }
+
     std::size_t records_;
+    std::map<std::string, std::vector<Matrix>> matrices_;
     std::map<std::string, std::vector<std::vector<double>>> rows_;
     std::map<std::string, std::vector<double>> columns_;
 };
@@ -92,6 +122,36 @@ void for_each_list(const GateFlow& gate, const F& f) {
     f(".mean", gate.mean);
     f(".closed", gate.closed);
     f(".open", gate.open);
+}
+
+/// As numpy.histogram gives it: counts, and one edge more.
+void set_histogram(Rows& rows, const std::string& name, std::size_t record, const Histogram& histogram) {
+    std::vector<double> edges;
+    for (std::size_t bin = 0; bin <= histogram.count.size(); ++bin) edges.push_back(histogram.edge(bin));
+    rows.set(name + ".count", record, histogram.count);
+    rows.set(name + ".edges", record, edges);
+    rows.set(name + ".zeros", record, static_cast<double>(histogram.zeros));
+    rows.set(name + ".nonfinite", record, static_cast<double>(histogram.nonfinite));
+}
+
+void set_units(Rows& rows, const std::string& name, std::size_t record, const UnitFlow& flow) {
+    rows.set(name + ".time_step", record, flow.time_step);
+    rows.set(name + ".grad_norm", record, flow.grad_norm);
+    rows.set_matrix(name + ".unit_grad_norm", record, flow.unit_grad_norm, flow.units);
+    rows.set_matrix(name + ".unit_mean", record, flow.unit_mean, flow.units);
+    rows.set_matrix(name + ".unit_saturation", record, flow.unit_saturation, flow.units);
+    rows.set_matrix(name + ".sample_grad_norm", record, flow.sample_grad_norm, flow.samples);
+}
+
+void set_spectra(Rows& rows, const std::string& name, std::size_t record, const std::vector<Spectrum>& spectra) {
+    std::vector<double> singular_values, radius;
+    for (const Spectrum& spectrum : spectra) {
+        singular_values.insert(singular_values.end(), spectrum.singular_values.begin(), spectrum.singular_values.end());
+        radius.push_back(spectrum.radius);
+    }
+    rows.set_matrix(name + ".singular_values", record, singular_values,
+                    spectra.empty() ? 0 : spectra.front().singular_values.size());
+    rows.set(name + ".radius", record, radius);
 }
 
 }  // namespace
@@ -190,6 +250,16 @@ NamedArrays named_arrays(const FlowHistory& history) {
             rows.set(name + ".grad_norm", r, parameter.grad_norm);
             rows.set(name + ".update_ratio", r, parameter.update_ratio);
             if (!parameter.spectral_radius.empty()) rows.set(name + ".spectral_radius", r, parameter.spectral_radius);
+            if (!parameter.values.count.empty()) set_histogram(rows, name + ".values", r, parameter.values);
+            if (!parameter.gradients.count.empty()) set_histogram(rows, name + ".gradients", r, parameter.gradients);
+        }
+        for (const UnitFlow& flow : record.units) set_units(rows, prefix + flow.name + ".units", r, flow);
+        for (const JacobianSpectrum& spectrum : record.spectra) {
+            const std::string name = prefix + spectrum.state;
+            rows.set(name + ".jacobian.time_step", r, spectrum.time_step);
+            set_spectra(rows, name + ".jacobian.step", r, spectrum.step);
+            set_spectra(rows, name + ".jacobian.product", r, spectrum.product);
+            rows.set(name + ".lyapunov.exponents", r, spectrum.lyapunov.exponents);
         }
     }
     NamedArrays arrays = rows.arrays();

@@ -45,7 +45,11 @@ NamedArrays named_arrays(const JacobianSpectrum& spectrum);
 NamedArrays named_arrays(const LossSurface& surface);
 /// R records: "history.step", ".loss", ".grad_norm", ".clipped" [R]; of each state and gate what GradientFlow has, as
 /// "history.lstm.h.grad_norm" [R, T]; of each weight "history.weight_hh.value_norm", ".grad_norm", ".update_ratio"
-/// [R], ".spectral_radius" [R, gates] and ".contribution" [R, T]; of all steps "history.interval.first_step",
+/// [R], ".spectral_radius" [R, gates] and ".contribution" [R, T], and as `numpy.histogram` gives them ".values.count"
+/// [R, bins], ".values.edges" [R, bins + 1], ".gradients.count", ".gradients.edges" (of log10), each with ".zeros" and
+/// ".nonfinite" [R]; of a state that was recorded unit by unit what UnitFlow has, with R before its axes, as
+/// "history.lstm.h.units.unit_grad_norm" [R, T, H], and likewise of one whose Jacobians were recorded, as
+/// "history.lstm.h.jacobian.product.singular_values" [R, T, n]; of all steps "history.interval.first_step",
 /// ".steps", ".clipped", ".mean_loss", ".mean_grad_norm", ".largest_grad_norm" [intervals]. Where records differ in
 /// length, the shorter ones end in NaN.
 NamedArrays named_arrays(const FlowHistory& history);

@@ -168,3 +168,51 @@ TEST_CASE("a loss surface is a map with lines of equal loss") {
     CHECK(map.values[5] == 6);
     CHECK(map.contours > 0);
 }
+
+TEST_CASE("histograms become densities: their area is the part of the numbers that they hold") {
+    FlowHistory h = history();
+    for (FlowRecord& record : h.records) {
+        record.parameters[0].values = {.low = -1, .high = 1, .count = {1, 3, 3, 1}};
+        record.parameters[0].gradients = {.low = -4, .high = -2, .count = {2, 4}, .zeros = 2};
+    }
+    const LineFigure weights = weight_histogram_figure(h), gradients = gradient_histogram_figure(h);
+    CHECK_NOTHROW(check("draw", weights));
+    CHECK_NOTHROW(check("draw", gradients));
+    REQUIRE(weights.frames.size() == 2);
+    CHECK(weights.frames[0].series[0].name == "weight_hh");
+    CHECK(weights.frames[0].series[0].x == std::vector<double>{-0.75, -0.25, 0.25, 0.75});
+    CHECK(weights.frames[0].series[0].y == std::vector<double>{0.25, 0.75, 0.75, 0.25});  // area 1
+    CHECK(gradients.frames[1].series[0].x == std::vector<double>{-3.5, -2.5});
+    CHECK(gradients.frames[1].series[0].y == std::vector<double>{0.25, 0.5});  // area 3/4
+    CHECK_THROWS_WITH_AS(weight_histogram_figure(history()),
+                         "weight_histogram_figure: none of the 2 records of the history holds what it draws",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(gradient_histogram_figure(history()),
+                         "gradient_histogram_figure: none of the 2 records of the history holds what it draws",
+                         ValueError);
+}
+
+TEST_CASE("alignment as a line, a gate as a map of its units") {
+    const LineFigure alignment =
+        alignment_figure({.parameter = "weight_hh", .time_step = {1, 2}, .norm = {}, .cosine = {0.5, -1}, .share = {}});
+    CHECK_NOTHROW(check("draw", alignment));
+    CHECK(alignment.series[0].x == std::vector<double>{1, 2});
+    CHECK(alignment.series[0].y == std::vector<double>{0.5, -1});
+
+    UnitGate gate{.name = "lstm.forget_gate",
+                  .time_step = {1, 0},
+                  .units = 3,
+                  .mean = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6},
+                  .closed = {},
+                  .open = {},
+                  .geometric_mean = {},
+                  .half_life = {}};
+    const HeatMap map = unit_gate_map(gate);
+    CHECK_NOTHROW(check("draw", map));
+    CHECK(map.x_at == std::vector<double>{0, 1});
+    CHECK(map.y_at == std::vector<double>{0, 1, 2});
+    CHECK(map.values == std::vector<double>{0.4, 0.1, 0.5, 0.2, 0.6, 0.3});  // the rows of units, in time's order
+    CHECK(*map.value.min == 0);
+    gate.mean[2] = -0.3;
+    CHECK(*unit_gate_map(gate).value.min == -1);
+}

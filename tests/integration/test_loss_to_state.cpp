@@ -1,4 +1,5 @@
 #include <ebb/inspect/loss_to_state.hpp>
+#include <ebb/layers/recurrent_layers.hpp>
 
 #include "integration/inspected_cells.hpp"
 #include <doctest/doctest.h>
@@ -93,4 +94,34 @@ TEST_CASE("loss-to-state: every error says what was expected") {
     CHECK_THROWS_WITH_AS(
         inspect::loss_to_state<double>(tape, {loss}, "a.h", {.keep_gradients = true}),
         "loss_to_state: a.h is [3, 2] and at time step 1 [4, 2]: expected one shape, to keep gradients", ShapeError);
+}
+
+TEST_CASE("losses of a layer's whole output are each of their own step, in both directions") {
+    manual_seed(17);
+    const LSTM<double> lstm(
+        {.input_size = 2, .hidden_size = 3, .num_layers = 2, .bidirectional = true, .name = "lstm"});
+    test::RandomArrays random(71);
+    Tape<double> tape;
+    const auto output = lstm(tape.constant(random.array({6, 2, 2}))).output;  // [T, B, 2 H]
+    std::vector<Variable<double>> losses;
+    for (const std::ptrdiff_t t : {4, 0, 5, 2}) losses.push_back(sum(square(select(output, 0, t))));
+    for (const char* state : {"lstm.l1.h", "lstm.l1.reverse.h", "lstm.l1.reverse.c"}) {
+        CAPTURE(state);
+        CHECK(inspect::loss_to_state(tape, losses, state).loss_step == std::vector<std::int32_t>{4, 0, 5, 2});
+    }
+}
+
+TEST_CASE("a loss of c alone is of the step of that c, and one of no state of none") {
+    manual_seed(18);
+    const LSTMCell<double> cell({.input_size = 2, .hidden_size = 3});
+    test::RandomArrays random(72);
+    Tape<double> tape;
+    LSTMState<double> state{tape.zeros({1, 3}), tape.zeros({1, 3})};
+    std::vector<Variable<double>> losses;
+    for (int t = 0; t < 3; ++t) {
+        state = cell(tape.constant(random.array({1, 2})), state);
+        losses.push_back(sum(state.c));
+    }
+    losses.push_back(sum(tape.variable(random.array({2}))));
+    CHECK(inspect::loss_to_state(tape, losses, "h").loss_step == std::vector<std::int32_t>{0, 1, 2, -1});
 }

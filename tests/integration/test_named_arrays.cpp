@@ -1,6 +1,8 @@
 #include <ebb/core/error.hpp>
 #include <ebb/inspect/data_file.hpp>
+#include <ebb/inspect/flow_recorder.hpp>
 #include <ebb/inspect/named_arrays.hpp>
+#include <ebb/layers/recurrent_layers.hpp>
 
 #include <cmath>
 
@@ -109,4 +111,51 @@ TEST_CASE("named arrays as CSV and JSON") {
     CHECK_THROWS_WITH_AS(
         inspect::to_csv(NamedArrays{{"x", Array<double>::from_shape(std::vector<std::size_t>{1, 1, 1, 1})}}),
         "to_csv: x is [1, 1, 1, 1]: expected at most 3 axes", ValueError);
+}
+
+TEST_CASE("histograms, units and spectra of a recorded training are arrays too, and say the same") {
+    manual_seed(5);
+    const LSTM<double> lstm({.input_size = 2, .hidden_size = 3, .name = "lstm"});
+    inspect::FlowRecorder<double> recorder(lstm.parameters(), {.units = {"lstm.h"}, .spectra = {"lstm.h"}});
+    for (const std::size_t T : {4u, 6u}) {  // the first record is the shorter one
+        Tape<double> tape;
+        tape.backward(sum(lstm(tape.constant(randn<double>({T, 5, 2}))).output));
+        recorder.after_backward(tape, {.step = static_cast<std::int64_t>(T)});
+        recorder.after_step();
+        for (auto parameter : lstm.parameters()) parameter.zero_grad();
+    }
+    const inspect::FlowHistory& history = recorder.history();
+    const NamedArrays arrays = named_arrays(history);
+
+    const auto& norms = arrays.at("history.lstm.h.units.unit_grad_norm");
+    REQUIRE(shapes_of(arrays).at("history.lstm.h.units.unit_grad_norm") == Shape{2, 6, 3});
+    for (std::size_t t = 0; t < 6; ++t)
+        for (std::size_t j = 0; j < 3; ++j) {
+            CHECK(norms(1, t, j) == history.records[1].units[0].unit_grad_norm[t * 3 + j]);
+            if (t < 4)
+                CHECK(norms(0, t, j) == history.records[0].units[0].unit_grad_norm[t * 3 + j]);
+            else
+                CHECK(std::isnan(norms(0, t, j)));
+        }
+    CHECK(shapes_of(arrays).at("history.lstm.h.units.sample_grad_norm") == Shape{2, 6, 5});
+
+    const auto& values = arrays.at("history.lstm.h.jacobian.product.singular_values");
+    REQUIRE(shapes_of(arrays).at("history.lstm.h.jacobian.product.singular_values") == Shape{2, 6, 3});
+    CHECK(shapes_of(arrays).at("history.lstm.h.jacobian.step.radius") == Shape{2, 5});
+    CHECK(values(1, 2, 1) == history.records[1].spectra[0].product[2].singular_values[1]);
+    CHECK(values(0, 3, 0) == doctest::Approx(1));  // of the identity
+    CHECK(std::isnan(values(0, 4, 0)));
+    CHECK(shapes_of(arrays).at("history.lstm.h.lyapunov.exponents") == Shape{2, 6});  // of (h, c)
+
+    const auto& parameter = history.records[1].parameters[0];
+    const std::string name = "history." + parameter.name;
+    const auto &count = arrays.at(name + ".values.count"), &edges = arrays.at(name + ".values.edges");
+    REQUIRE(edges.shape(1) == count.shape(1) + 1);
+    double all = 0;
+    for (std::size_t bin = 0; bin < parameter.values.count.size(); ++bin) {
+        all += count(1, bin);
+        CHECK(edges(1, bin) < edges(1, bin + 1));
+    }
+    CHECK(all == 4 * 3 * 2);  // each of the input's weights is in some bin
+    CHECK(arrays.at(name + ".gradients.zeros")(1) == 0);
 }

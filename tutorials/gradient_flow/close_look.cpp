@@ -69,9 +69,6 @@ CloseLook look_closely(const SequenceModel<double>& model, const Batch& all) {
     if (T <= longest_close_look) {
         tape.clear();
         look.reach = inspect::loss_to_state(tape, losses_of(model, sequences), h);
-        // On the tape all come after the last step, since the layer hands out its states as one array.
-        const std::size_t K = look.reach->loss_step.size();
-        for (std::size_t k = 0; k < K; ++k) look.reach->loss_step[k] = static_cast<std::int32_t>(T - K + k);
     }
     handle.zero_grad();
     return look;

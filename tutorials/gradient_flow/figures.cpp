@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "gradient_flow/cliff.hpp"
 #include <fmt/format.h>
 
 namespace lab {
@@ -488,6 +489,7 @@ Report make_report(const Experiment& experiment) {
     auto matrix = recurrent_matrix_figure(experiment);
     report.add(contribution_figure(experiment), matrix ? Width::half : Width::full);
     if (matrix) report.add(*std::move(matrix), Width::half);
+    report.add(cliff_map());
     add_close_looks(report, experiment);
     report.add(decay_table(experiment));
     report.add_text("To repeat this run", "In the folder of Ebb:\n\n" + as_code(command_line(options)));
