@@ -82,9 +82,7 @@ TEST_CASE("gradients and states that are no numbers, and gradients that are not 
 
 TEST_CASE("saturated and dead units are counted and named") {
     // h_t of 8 units: units 1 and 4 saturated, units 2 and 6 without a gradient.
-    const Parameter<double> w("w", Array<double>::from_shape({1, 8}));
-    Parameter<double> handle = w;
-    handle.set_value(Array<double>{{0.1, 5.0, 0.1, 0.2, -5.0, 0.3, 0.1, 0.2}});
+    Parameter<double> w("w", Array<double>{{0.1, 5.0, 0.1, 0.2, -5.0, 0.3, 0.1, 0.2}});
     const Array<double> mask{{1, 1, 0, 1, 1, 1, 0, 1}};
     Tape<double> tape;
     Variable<double> total = tape.scalar(0);
@@ -101,7 +99,7 @@ TEST_CASE("saturated and dead units are counted and named") {
     CHECK(findings[1].evidence == "2 of 8 units (2, 6) get no gradient at any step");
     CHECK(diagnose(tape, {w}, {.units = 0.3}).empty());
 
-    handle.mutable_grad()(0, 3) = std::nan("");
+    w.mutable_grad()(0, 3) = std::nan("");
     const auto with_nan = diagnose(tape, {w}, {.units = 0.3});
     REQUIRE(with_nan.size() == 1);
     CHECK(to_string(with_nan[0]).substr(0, 43) == "w: its gradient holds NaN or infinity; find");
