@@ -540,7 +540,8 @@ void Tape<T>::finish_parameter(Node<T>& node) {
     const std::size_t size = node.shape.size();
     const std::span<Share> shares = std::span(use.shares).subspan(use.shares_done);
     use.shares_done = use.shares.size();
-    const bool hooked = !use.sink && !state.hooks.empty() && (node.gradient || !shares.empty());
+    if (shares.empty() && !node.gradient) return;  // nothing has flowed in
+    const bool hooked = !use.sink && !state.hooks.empty();
     // Hooks see what this pass adds, not the sum over all.
     T* const gradient = use.sink ? use.sink : hooked ? pool_.acquire(size) : state.gradient.data();
     if (hooked) std::fill_n(gradient, size, T(0));
