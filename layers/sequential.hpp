@@ -42,7 +42,11 @@ class Sequential : public Module<T> {
         using Result = std::invoke_result_t<const Layer&, const Variable<T>&>;
         if constexpr (std::derived_from<Layer, Module<T>>) this->register_module(std::to_string(size()), layer);
         layers_.push_back([layer = std::move(layer)](const Variable<T>& x) -> Variable<T> {
-            if constexpr (std::convertible_to<Result, Variable<T>>)
+            // A layer of Ebb's is called on the line of the whole model's call, and a function of the user's has its
+            // own.
+            if constexpr (std::invocable<const Layer&, const Variable<T>&, SourceLine>)
+                return layer(x, SourceLine::unknown());
+            else if constexpr (std::convertible_to<Result, Variable<T>>)
                 return layer(x);
             else
                 return layer(x).output;
