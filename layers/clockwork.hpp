@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ebb/autograd/operations/indexing.hpp>
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/layers/module.hpp>
