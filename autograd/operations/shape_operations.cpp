@@ -30,6 +30,15 @@ void move_slices(T* target, std::size_t target_extent, std::size_t target_start,
     }
 }
 
+/// The same into a gradient, which may be new.
+template <class T>
+void move_slices(const GradientTarget<T>& target, std::size_t target_extent, std::size_t target_start, const T* source,
+                 std::size_t source_extent, std::size_t source_start, std::size_t outer, std::size_t count,
+                 std::size_t inner) {
+    const auto move = target.assign ? move_slices<false, T> : move_slices<true, T>;
+    move(target.data, target_extent, target_start, source, source_extent, source_start, outer, count, inner);
+}
+
 // ---- reshape
 // ------------------------------------------------------------------------------------------------------------
 
@@ -43,12 +52,7 @@ class Reshape final : public Operation<T> {
     void vjp(Vjp<T>& pass) const override { pass.accumulate(0, reshape(pass.dy(), pass.input(0).shape())); }
     void backward(Backward<T>& pass) const override { pass.pass_on(0); }
     void backward_rows(BackwardRows<T>& pass) const override {
-        const std::size_t size = pass.node().shape.size();
-        const GradientTarget<T> target = pass.target(0);
-        if (target.assign)
-            move_slices<false>(target.data, 1, 0, pass.dy(), 1, 0, 1, 1, pass.rows() * size);
-        else
-            move_slices<true>(target.data, 1, 0, pass.dy(), 1, 0, 1, 1, pass.rows() * size);
+        move_slices(pass.target(0), 1, 0, pass.dy(), 1, 0, 1, 1, pass.rows() * pass.node().shape.size());
     }
 };
 
@@ -336,13 +340,8 @@ class Concat final : public Operation<T> {
         std::size_t start = 0;
         for (std::size_t i = 0; i < pass.node().input_count; ++i) {
             const std::size_t count = pass.input(i).shape[axis];
-            if (pass.wants(i)) {
-                const GradientTarget<T> target = pass.target(i);
-                if (target.assign)
-                    move_slices<false>(target.data, count, 0, pass.dy(), dy.extent, start, outer, count, dy.inner);
-                else
-                    move_slices<true>(target.data, count, 0, pass.dy(), dy.extent, start, outer, count, dy.inner);
-            }
+            if (pass.wants(i))
+                move_slices(pass.target(i), count, 0, pass.dy(), dy.extent, start, outer, count, dy.inner);
             start += count;
         }
     }
@@ -370,12 +369,7 @@ class Stack final : public Operation<T> {
         const AlongAxis dy(pass.node().shape, pass.template saved<Region>().axis);
         const std::size_t outer = rows * dy.outer;
         for (std::size_t i = 0; i < pass.node().input_count; ++i) {
-            if (!pass.wants(i)) continue;
-            const GradientTarget<T> target = pass.target(i);
-            if (target.assign)
-                move_slices<false>(target.data, 1, 0, pass.dy(), dy.extent, i, outer, 1, dy.inner);
-            else
-                move_slices<true>(target.data, 1, 0, pass.dy(), dy.extent, i, outer, 1, dy.inner);
+            if (pass.wants(i)) move_slices(pass.target(i), 1, 0, pass.dy(), dy.extent, i, outer, 1, dy.inner);
         }
     }
 };
