@@ -205,7 +205,7 @@ AttentionResult<T> Attention<T>::operator()(const Variable<T>& query, const Atte
 
     // What the user sees is what the context is computed from, so that its gradient is the whole one.
     weights = single ? squeeze(weights, 1) : transpose(weights, 0, 1);
-    weights.named(this->name().empty() ? "weights" : this->name() + ".weights");
+    weights.named(this->probe_name("weights"));
     if (weights.requires_grad()) weights.retain_grad();
     if (single) {
         Node<T>& node = weights.node();

@@ -64,7 +64,6 @@ class CellWrapper : public Module<typename Cell::value_type> {
 
     /// `parts` as the state after a step, made of what the cell inside has given.
     State state_of(const StateParts<T>& inner, const StateParts<T>& parts) const {
-        const std::string prefix = this->name().empty() ? "" : this->name() + ".";
         for (std::size_t k = 0; k < parts.size(); ++k) {
             Node<T>& from = inner[k].node();
             if (!from.probe) continue;  // a cell of one's own, outside of a layer
@@ -78,7 +77,7 @@ class CellWrapper : public Module<typename Cell::value_type> {
                 from.intermediate = true;
                 from.name = Name();
             }
-            to.name = Name(prefix + state_names[k]);
+            to.name = Name(this->probe_name(state_names[k]));
         }
         return detail::from_parts<State>(parts);
     }

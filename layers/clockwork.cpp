@@ -65,8 +65,7 @@ Variable<T> ClockworkCell<T>::operator()(const Variable<T>& x, const Variable<T>
                                linear(slice(h, 1, begin, H), slower)));
     }
     const Variable<T> result = concat(modules, 1);
-    label_step(tape, first, StateParts<T>{result}, {{Name(this->name().empty() ? "h" : this->name() + ".h")}, owner_},
-               time_step);
+    label_step(tape, first, {result}, {{Name(this->probe_name("h"))}, owner_}, time_step);
     return result;
 }
 

@@ -28,6 +28,11 @@ void Module<T>::set_name(const std::string& name) {
 }
 
 template <class T>
+std::string Module<T>::probe_name(const std::string& what) const {
+    return joined(name(), what);
+}
+
+template <class T>
 void Module<T>::set_path(State& state, const std::string& path) {
     state.path = path;
     ++state.name_version;

@@ -96,6 +96,8 @@ class Module {
         add_part(name, static_cast<Module<T>&>(part));
         return part;
     }
+    /// What `inspect` calls something that the module computes: "encoder.h", or "h" of a module without a name.
+    std::string probe_name(const std::string& what) const;
     /// Goes up with every change of the name: for what is derived from it.
     std::size_t name_version() const noexcept { return state_->name_version; }
 

@@ -51,9 +51,8 @@ std::string RecurrentBase<T>::takes() const {
 template <class T>
 const StepLabels& RecurrentBase<T>::labels() const {
     if (labels_version_ != this->name_version()) {
-        const std::string prefix = this->name().empty() ? "" : this->name() + ".";
-        labels_.h = Name(prefix + "h");
-        labels_.c = Name(prefix + "c");
+        labels_.h = Name(this->probe_name("h"));
+        labels_.c = Name(this->probe_name("c"));
         labels_version_ = this->name_version();
     }
     return labels_;

@@ -47,9 +47,8 @@ Variable<T> RegularizedCell<T>::dropped(const Variable<T>& x) const {
 
 template <class T>
 void RegularizedCell<T>::label(NodeIndex first, const Variable<T>& h_before, const StateParts<T>& after) const {
-    const std::string prefix = this->name().empty() ? "" : this->name() + ".";
     const bool goes_on = h_before.node().step_owner == owner_;
-    label_step(h_before.tape(), first, after, {{Name(prefix + "h"), Name(prefix + "c")}, owner_},
+    label_step(h_before.tape(), first, after, {{Name(this->probe_name("h")), Name(this->probe_name("c"))}, owner_},
                goes_on ? h_before.time_step() + 1 : 0);
 }
 
