@@ -40,16 +40,10 @@ Variable<T> ClockworkCell<T>::operator()(const Variable<T>& x, const Variable<T>
     const ErrorContext context(this->name(), "ClockworkCell", time_step);
     const std::size_t G = options_.periods.size();
     if (time_step < 0) fail<ValueError>(fmt::format("ClockworkCell: time_step is {}: expected at least 0", time_step));
-    if (x.shape().rank() != 2 || x.shape().back() != options_.input_size)
-        fail<ShapeError>(fmt::format("ClockworkCell: x is {}: expected [B, I] with {} as the last extent",
-                                     to_string(x.shape()), options_.input_size));
-    const Shape expected{x.shape()[0], options_.hidden_size};
-    if (state.defined() && state.shape() != expected)
-        fail<ShapeError>(fmt::format("ClockworkCell: h is {}, x is {}: expected h to be {}", to_string(state.shape()),
-                                     to_string(x.shape()), to_string(expected)));
+    check_step_input("ClockworkCell", x, weight_ih);
+    check_step_state("ClockworkCell", "h", state, x, options_.hidden_size);
     Tape<T>& tape = x.tape();
-    if (state.defined()) tape.check("ClockworkCell", state);
-    const Variable<T> h = state.defined() ? state : tape.zeros(expected);
+    const Variable<T> h = state.defined() ? state : tape.zeros({x.shape()[0], options_.hidden_size});
     const auto first = static_cast<NodeIndex>(tape.size());
     const Variable<T> W_ih = tape.use(weight_ih), W_hh = tape.use(weight_hh), b = tape.use(bias);
     const auto H = static_cast<std::ptrdiff_t>(options_.hidden_size), units = H / static_cast<std::ptrdiff_t>(G);

@@ -72,30 +72,17 @@ RecurrentWeights<T> RecurrentBase<T>::weights_on(Tape<T>& tape) const {
 }
 
 template <class T>
-void RecurrentBase<T>::check_state(const char* operand, const Variable<T>& given, const Variable<T>& x,
-                                   std::size_t width) const {
-    if (!given.defined()) return;
-    x.tape().check(this->type(), given);
-    const Shape expected{x.shape()[0], width};
-    if (given.shape() != expected)
-        fail<ShapeError>(fmt::format("{}: {} is {}, x is {}: expected {} to be {}", this->type(), operand,
-                                     to_string(given.shape()), to_string(x.shape()), operand, to_string(expected)));
-}
-
-template <class T>
 RecurrentResult<T> RecurrentBase<T>::run_step(const Variable<T>& x, Variable<T> h, Variable<T> c) const {
     StepLabels at = labels();
     // A step that follows a step of the same cell counts on from it; any other is the first.
     if (h.defined() && h.node().step_owner == at.owner) at.first_time_step = h.time_step() + 1;
     const ErrorContext context(this->name(), this->type().c_str(), at.first_time_step);
-    if (x.shape().rank() != 2 || x.shape().back() != sizes_.input)
-        fail<ShapeError>(fmt::format("{}: x is {}, {}: expected [B, I] with {} as the last extent", this->type(),
-                                     to_string(x.shape()), takes(), sizes_.input));
+    check_step_input(this->type(), x, weight_ih);
     Tape<T>& tape = x.tape();
     const std::size_t batch = x.shape()[0];
     const bool has_c = kind_ == CellKind::lstm;
-    check_state("h", h, x, sizes_.state);
-    if (has_c) check_state("c", c, x, sizes_.hidden);
+    check_step_state(this->type(), "h", h, x, sizes_.state);
+    if (has_c) check_step_state(this->type(), "c", c, x, sizes_.hidden);
     if (!h.defined()) h = tape.zeros({batch, sizes_.state});
     if (has_c && !c.defined()) c = tape.zeros({batch, sizes_.hidden});
     return recurrent_step(kind_, granularity_, x, h, c, weights_on(tape), at);

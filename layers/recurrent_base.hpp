@@ -58,8 +58,6 @@ class RecurrentBase : public Module<T> {
     RecurrentResult<T> run_step(const Variable<T>& x, Variable<T> h, Variable<T> c) const;
 
   private:
-    /// Every state is checked before anything is recorded, so that after an error the tape is as before.
-    void check_state(const char* operand, const Variable<T>& given, const Variable<T>& x, std::size_t width) const;
     RecurrentWeights<T> weights_on(Tape<T>& tape) const;
     const StepLabels& labels() const;
 

@@ -27,17 +27,15 @@ RegularizedCell<T>::RegularizedCell(std::string type, std::size_t gates, const R
 }
 
 template <class T>
-Variable<T> RegularizedCell<T>::checked_state(const Variable<T>& x, const char* operand, const Variable<T>& h) const {
-    if (x.shape().rank() != 2 || x.shape().back() != options_.input_size)
-        fail<ShapeError>(fmt::format("{}: x is {}: expected [B, I] with {} as the last extent", this->type(),
-                                     to_string(x.shape()), options_.input_size));
-    const Shape expected{x.shape()[0], options_.hidden_size};
-    if (!h.defined()) return x.tape().zeros(expected);
-    x.tape().check(this->type(), h);
-    if (h.shape() != expected)
-        fail<ShapeError>(fmt::format("{}: {} is {}, x is {}: expected {} to be {}", this->type(), operand,
-                                     to_string(h.shape()), to_string(x.shape()), operand, to_string(expected)));
-    return h;
+void RegularizedCell<T>::check(const Variable<T>& x, const Variable<T>& h, const Variable<T>& c) const {
+    check_step_input(this->type(), x, weight_ih);
+    check_step_state(this->type(), "h", h, x, options_.hidden_size);
+    check_step_state(this->type(), "c", c, x, options_.hidden_size);
+}
+
+template <class T>
+Variable<T> RegularizedCell<T>::or_zeros(const Variable<T>& given, const Variable<T>& x) const {
+    return given.defined() ? given : x.tape().zeros({x.shape()[0], options_.hidden_size});
 }
 
 template <class T>
@@ -77,14 +75,13 @@ RegularizedLSTMCell<T>::RegularizedLSTMCell(const Options& options)
 template <class T>
 LSTMState<T> RegularizedLSTMCell<T>::operator()(const Variable<T>& x, const State& state) const {
     const ErrorContext context(this->name(), "RegularizedLSTMCell");
-    Variable<T> h = this->checked_state(x, "h", state.h);
-    Variable<T> c = this->checked_state(x, "c", state.c);
-    const Variable<T> h_before = h;
+    this->check(x, state.h, state.c);
+    const Variable<T> h_before = this->or_zeros(state.h, x), c_before = this->or_zeros(state.c, x);
     Tape<T>& tape = x.tape();
     const auto first = static_cast<NodeIndex>(tape.size());
     const bool normed = !norms_.empty();
     const std::size_t H = this->hidden_size();
-    Variable<T> from_x = linear(x, tape.use(this->weight_ih)), from_h = linear(h, tape.use(this->weight_hh));
+    Variable<T> from_x = linear(x, tape.use(this->weight_ih)), from_h = linear(h_before, tape.use(this->weight_hh));
     if (normed) {
         from_x = norms_[0](from_x);
         from_h = norms_[1](from_h);
@@ -94,8 +91,8 @@ LSTMState<T> RegularizedLSTMCell<T>::operator()(const Variable<T>& x, const Stat
     const Variable<T> f = sigmoid(gate_of(a, H, 1)).named("forget_gate");
     const Variable<T> g = tanh(gate_of(a, H, 2)).named("cell_gate");
     const Variable<T> o = sigmoid(gate_of(a, H, 3)).named("output_gate");
-    c = f * c + i * this->dropped(g);
-    h = o * tanh(normed ? norms_[2](c) : c);
+    const Variable<T> c = f * c_before + i * this->dropped(g);
+    const Variable<T> h = o * tanh(normed ? norms_[2](c) : c);
     this->label(first, h_before, {h, c});
     return {h, c};
 }
@@ -117,7 +114,8 @@ RegularizedGRUCell<T>::RegularizedGRUCell(const Options& options)
 template <class T>
 Variable<T> RegularizedGRUCell<T>::operator()(const Variable<T>& x, const Variable<T>& state) const {
     const ErrorContext context(this->name(), "RegularizedGRUCell");
-    const Variable<T> h = this->checked_state(x, "h", state);
+    this->check(x, state);
+    const Variable<T> h = this->or_zeros(state, x);
     Tape<T>& tape = x.tape();
     const auto first = static_cast<NodeIndex>(tape.size());
     const std::size_t H = this->hidden_size();

@@ -48,8 +48,9 @@ class RegularizedCell : public Module<T> {
 
   protected:
     RegularizedCell(std::string type, std::size_t gates, const RegularizedCellOptions& options);
-    /// Throws unless x and h fit, before anything is recorded; gives h, or zeros.
-    Variable<T> checked_state(const Variable<T>& x, const char* operand, const Variable<T>& h) const;
+    /// Throws unless x and the state fit.
+    void check(const Variable<T>& x, const Variable<T>& h, const Variable<T>& c = {}) const;
+    Variable<T> or_zeros(const Variable<T>& given, const Variable<T>& x) const;
     Variable<T> dropped(const Variable<T>& x) const;
     /// What the step has recorded from node `first` on, the step after that of `h_before`, for `inspect`.
     void label(NodeIndex first, const Variable<T>& h_before, const StateParts<T>& after) const;

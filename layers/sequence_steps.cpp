@@ -1,8 +1,11 @@
 #include <ebb/autograd/operations/shape_operations.hpp>
 #include <ebb/autograd/tape.hpp>
+#include <ebb/core/error.hpp>
 #include <ebb/layers/sequence_steps.hpp>
 
 #include <algorithm>
+
+#include <fmt/format.h>
 
 namespace ebb {
 namespace {
@@ -13,6 +16,25 @@ Variable<T> rows_of(const Variable<T>& x, std::size_t start, std::size_t stop) {
 }
 
 }  // namespace
+
+template <class T>
+void check_step_input(std::string_view cell, const Variable<T>& x, const Parameter<T>& weight) {
+    const std::size_t I = weight.shape().back();
+    if (x.shape().rank() != 2 || x.shape().back() != I)
+        fail<ShapeError>(fmt::format("{}: x is {}, {} is {}: expected [B, I] with {} as the last extent", cell,
+                                     to_string(x.shape()), weight.name(), to_string(weight.shape()), I));
+}
+
+template <class T>
+void check_step_state(std::string_view cell, std::string_view operand, const Variable<T>& given, const Variable<T>& x,
+                      std::size_t width) {
+    if (!given.defined()) return;
+    x.tape().check(cell, given);
+    const Shape expected{x.shape()[0], width};
+    if (given.shape() != expected)
+        fail<ShapeError>(fmt::format("{}: {} is {}, x is {}: expected {} to be {}", cell, operand,
+                                     to_string(given.shape()), to_string(x.shape()), operand, to_string(expected)));
+}
 
 template <class T>
 void label_step(Tape<T>& tape, NodeIndex first, const StateParts<T>& state, const SequenceLabels& labels,
@@ -105,9 +127,14 @@ CellOutput<T> run_steps(const CellInput<T>& input, const CellStep<T>& step) {
 
 template class PackedState<float>;
 template class PackedState<double>;
-template void label_step(Tape<float>&, NodeIndex, const StateParts<float>&, const SequenceLabels&, std::int32_t);
-template void label_step(Tape<double>&, NodeIndex, const StateParts<double>&, const SequenceLabels&, std::int32_t);
-template CellOutput<float> run_steps(const CellInput<float>&, const CellStep<float>&);
-template CellOutput<double> run_steps(const CellInput<double>&, const CellStep<double>&);
+#define EBB_INSTANTIATE(T)                                                                                     \
+    template void check_step_input(std::string_view, const Variable<T>&, const Parameter<T>&);                 \
+    template void check_step_state(std::string_view, std::string_view, const Variable<T>&, const Variable<T>&, \
+                                   std::size_t);                                                               \
+    template void label_step(Tape<T>&, NodeIndex, const StateParts<T>&, const SequenceLabels&, std::int32_t);  \
+    template CellOutput<T> run_steps(const CellInput<T>&, const CellStep<T>&);
+EBB_INSTANTIATE(float)
+EBB_INSTANTIATE(double)
+#undef EBB_INSTANTIATE
 
 }  // namespace ebb

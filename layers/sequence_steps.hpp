@@ -10,12 +10,14 @@
 
 #include <ebb/autograd/name.hpp>
 #include <ebb/autograd/node.hpp>
+#include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/array.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 namespace ebb {
@@ -96,6 +98,16 @@ class PackedState {
     StateParts<T> parts_;
     std::vector<std::vector<Variable<T>>> ended_;  // of each part, in the order in which they ended
 };
+
+/// Throws ShapeError, naming the cell, unless the x of a step is [B, I], as `weight` takes it, [.., I].
+template <class T>
+void check_step_input(std::string_view cell, const Variable<T>& x, const Parameter<T>& weight);
+
+/// Throws unless a part of the state before a step is [B, width] and on the tape of x [B, I], or left out. Every part
+/// is checked before anything is recorded, so that after an error the tape is as before.
+template <class T>
+void check_step_state(std::string_view cell, std::string_view operand, const Variable<T>& given, const Variable<T>& x,
+                      std::size_t width);
 
 /// Makes probes of the parts of a state that a step has recorded from node `first` on. Every node of the step belongs
 /// to its time, and what the step has named is an intermediate, a gate: so `inspect` finds them.
