@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/anomaly.hpp"
 #include "support/random_cases.hpp"
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -24,24 +25,8 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 const double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// "\n  called at this_file.cpp:12"
-std::string called_at(int line) {
-    return fmt::format("\n  called at {}:{}", __FILE__, line);
-}
-
 /// Of a node that was recorded while nobody looked.
 const std::string unknown_line = "\n  called at a line that is not known, since detect_anomaly was off by then";
-
-/// What f's AnomalyError says.
-template <class F>
-std::string anomaly_of(F f) {
-    try {
-        f();
-    } catch (const AnomalyError& error) {
-        return error.what();
-    }
-    return "none";
-}
 }  // namespace
 
 TEST_CASE("the operation that first makes an infinity or a NaN is named") {

@@ -6,21 +6,11 @@
 #include <thread>
 #include <vector>
 
+#include "support/threads.hpp"
 #include <doctest/doctest.h>
 
 using namespace ebb;
-
-namespace {
-
-/// Sets the number of threads for a test, and one after it.
-struct Threads {
-    explicit Threads(int count) { set_num_threads(count); }
-    ~Threads() { set_num_threads(1); }
-    Threads(const Threads&) = delete;
-    Threads& operator=(const Threads&) = delete;
-};
-
-}  // namespace
+using namespace ebb::test;
 
 TEST_CASE("there is one thread until the user asks for more") {
     CHECK(get_num_threads() == 1);

@@ -4,7 +4,6 @@
 #include <ebb/autograd/grad_mode.hpp>
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
-#include <ebb/core/error.hpp>
 #include <ebb/layers/linear.hpp>
 #include <ebb/layers/recurrent.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
@@ -13,26 +12,14 @@
 #include <cstddef>
 #include <string>
 
+#include "support/anomaly.hpp"
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
 using namespace ebb;
+using namespace ebb::test;
 
 namespace {
-
-std::string called_at(int line) {
-    return fmt::format("\n  called at {}:{}", __FILE__, line);
-}
-
-template <class F>
-std::string anomaly_of(F f) {
-    try {
-        f();
-    } catch (const AnomalyError& error) {
-        return error.what();
-    }
-    return "none";
-}
 
 /// h_t = 1e200 h_{t-1} + x_t: beyond all doubles at step 2.
 template <class Layer>

@@ -3,7 +3,6 @@
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/random.hpp>
-#include <ebb/core/threads.hpp>
 #include <ebb/layers/linear.hpp>
 
 #include <cstddef>
@@ -12,20 +11,14 @@
 #include <utility>
 #include <vector>
 
-#include "recurrent_kinds.hpp"
+#include "layers/recurrent_kinds.hpp"
+#include "support/threads.hpp"
 #include <doctest/doctest.h>
 
 using namespace ebb;
+using namespace ebb::test;
 
 namespace {
-
-/// Sets the number of Ebb's own threads for a test, and one after it.
-struct Threads {
-    explicit Threads(int count) { set_num_threads(count); }
-    ~Threads() { set_num_threads(1); }
-    Threads(const Threads&) = delete;
-    Threads& operator=(const Threads&) = delete;
-};
 
 template <class T>
 using Named = std::vector<std::pair<std::string, Parameter<T>>>;
