@@ -15,6 +15,7 @@
 
 #include <ebb/autograd/operations/dropout.hpp>
 #include <ebb/autograd/operations/elementwise.hpp>
+#include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/random.hpp>
@@ -109,7 +110,8 @@ class ZoneoutCell : public CellWrapper<Cell> {
         check_probability("ZoneoutCell", options.others, "others");
     }
 
-    State operator()(const Variable<T>& x, const State& before = {}) const {
+    State operator()(const Variable<T>& x, const State& before = {}, SourceLine at = source_line()) const {
+        const CalledFrom call(at);
         const StateParts<T> old = detail::parts_of<T>(before), inner = detail::parts_of<T>(this->cell()(x, before));
         StateParts<T> parts = inner;
         for (std::size_t k = 0; k < parts.size(); ++k) {
@@ -164,7 +166,8 @@ class VariationalDropoutCell : public CellWrapper<Cell> {
                 options.state, this->cell().type()));
     }
 
-    State operator()(const Variable<T>& x, const State& before = {}) const {
+    State operator()(const Variable<T>& x, const State& before = {}, SourceLine at = source_line()) const {
+        const CalledFrom call(at);
         StateParts<T> parts = detail::parts_of<T>(before);
         if (!parts[0].defined() || parts[0].time_step() < 0) draw();
         if (!this->training()) {

@@ -36,7 +36,9 @@ ClockworkCell<T>::ClockworkCell(const Options& options)
 }
 
 template <class T>
-Variable<T> ClockworkCell<T>::operator()(const Variable<T>& x, const Variable<T>& state, std::int32_t time_step) const {
+Variable<T> ClockworkCell<T>::operator()(const Variable<T>& x, const Variable<T>& state, std::int32_t time_step,
+                                         SourceLine at) const {
+    const CalledFrom call(at);
     const ErrorContext context(this->name(), "ClockworkCell", time_step);
     const std::size_t G = options_.periods.size();
     if (time_step < 0) fail<ValueError>(fmt::format("ClockworkCell: time_step is {}: expected at least 0", time_step));

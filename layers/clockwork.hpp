@@ -2,6 +2,7 @@
 
 #include <ebb/autograd/operations/indexing.hpp>
 #include <ebb/autograd/parameter.hpp>
+#include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/layers/module.hpp>
 #include <ebb/layers/sequence_steps.hpp>
@@ -43,7 +44,8 @@ class ClockworkCell : public Module<T> {
     using Options = ClockworkCellOptions;
     explicit ClockworkCell(const Options& options);
     /// x [B, I], h [B, H] or left out for zeros.
-    Variable<T> operator()(const Variable<T>& x, const Variable<T>& h, std::int32_t time_step) const;
+    Variable<T> operator()(const Variable<T>& x, const Variable<T>& h, std::int32_t time_step,
+                           SourceLine at = source_line()) const;
 
     std::size_t hidden_size() const noexcept { return options_.hidden_size; }
     const std::vector<std::size_t>& periods() const noexcept { return options_.periods; }

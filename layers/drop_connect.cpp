@@ -7,7 +7,8 @@
 namespace ebb {
 
 template <class T>
-DropConnect<T>::DropConnect(const Module<T>& module, double p, Generator& generator) {
+DropConnect<T>::DropConnect(const Module<T>& module, double p, Generator& generator, SourceLine at) {
+    const CalledFrom call(at);
     check_probability("DropConnect", p);
     bool any = false;
     for (const auto& [path, weight] : module.named_parameters()) {
@@ -18,13 +19,13 @@ DropConnect<T>::DropConnect(const Module<T>& module, double p, Generator& genera
     if (!any)
         fail<ValueError>(
             fmt::format("DropConnect: {} has no parameter whose name begins with weight_hh: expected a recurrent layer "
-                        "or the weight "
-                        "itself",
+                        "or the weight itself",
                         module.display_name()));
 }
 
 template <class T>
-DropConnect<T>::DropConnect(const Parameter<T>& weight, double p, Generator& generator) {
+DropConnect<T>::DropConnect(const Parameter<T>& weight, double p, Generator& generator, SourceLine at) {
+    const CalledFrom call(at);
     check_probability("DropConnect", p);
     weights_.emplace_back(weight, dropout(Variable<T>(weight), p, generator));
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ebb/autograd/parameter.hpp>
+#include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/substitution.hpp>
 #include <ebb/core/random.hpp>
 #include <ebb/layers/module.hpp>
@@ -22,9 +23,11 @@ namespace ebb {
 template <class T>
 class DropConnect {
   public:
-    DropConnect(const Module<T>& module, double p, Generator& generator = default_generator());
+    DropConnect(const Module<T>& module, double p, Generator& generator = default_generator(),
+                SourceLine at = source_line());
     /// Of one weight, in either mode.
-    DropConnect(const Parameter<T>& weight, double p, Generator& generator = default_generator());
+    DropConnect(const Parameter<T>& weight, double p, Generator& generator = default_generator(),
+                SourceLine at = source_line());
 
   private:
     std::deque<Substitution<T>> weights_;

@@ -48,12 +48,14 @@ Variable<T> largest_singular_value(const Variable<T>& block) {
 }  // namespace
 
 template <class T>
-Variable<T> activation_penalty(const Variable<T>& h) {
+Variable<T> activation_penalty(const Variable<T>& h, SourceLine at) {
+    const CalledFrom call(at);
     return mean(square(h));
 }
 
 template <class T>
-Variable<T> temporal_activation_penalty(const Variable<T>& h) {
+Variable<T> temporal_activation_penalty(const Variable<T>& h, SourceLine at) {
+    const CalledFrom call(at);
     if (h.shape().rank() == 0 || h.shape()[0] < 2)
         fail<ShapeError>(fmt::format("temporal_activation_penalty: h is {}: expected [T, ..] with at least two steps",
                                      to_string(h.shape())));
@@ -62,7 +64,8 @@ Variable<T> temporal_activation_penalty(const Variable<T>& h) {
 }
 
 template <class T>
-Variable<T> orthogonality_penalty(const Variable<T>& weight) {
+Variable<T> orthogonality_penalty(const Variable<T>& weight, SourceLine at) {
+    const CalledFrom call(at);
     Variable<T> total;
     for (const Variable<T>& block : blocks_of("orthogonality_penalty", weight)) {
         const std::size_t H = block.shape()[0];
@@ -76,7 +79,8 @@ Variable<T> orthogonality_penalty(const Variable<T>& weight) {
 }
 
 template <class T>
-Variable<T> spectral_norm_penalty(const Variable<T>& weight) {
+Variable<T> spectral_norm_penalty(const Variable<T>& weight, SourceLine at) {
+    const CalledFrom call(at);
     Variable<T> total;
     for (const Variable<T>& block : blocks_of("spectral_norm_penalty", weight)) {
         const Variable<T> penalty = square(largest_singular_value(block));
@@ -86,7 +90,8 @@ Variable<T> spectral_norm_penalty(const Variable<T>& weight) {
 }
 
 template <class T>
-Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, const std::vector<Variable<T>>& states) {
+Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, const std::vector<Variable<T>>& states, SourceLine at) {
+    const CalledFrom call(at);
     if (states.size() < 2)
         fail<ValueError>(
             fmt::format("vanishing_gradient_penalty: there are {} states: expected at least two", states.size()));
@@ -130,7 +135,8 @@ Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, const std::vecto
 }
 
 template <class T>
-Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, std::string_view state) {
+Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, std::string_view state, SourceLine at) {
+    const CalledFrom call(at);
     Tape<T>& tape = loss.tape();
     std::vector<Variable<T>> states;
     for (NodeIndex index = 0; index < tape.size(); ++index)
@@ -149,13 +155,13 @@ Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, std::string_view
     return vanishing_gradient_penalty(loss, states);
 }
 
-#define EBB_INSTANTIATE(T)                                                                                \
-    template Variable<T> activation_penalty(const Variable<T>&);                                          \
-    template Variable<T> temporal_activation_penalty(const Variable<T>&);                                 \
-    template Variable<T> orthogonality_penalty(const Variable<T>&);                                       \
-    template Variable<T> spectral_norm_penalty(const Variable<T>&);                                       \
-    template Variable<T> vanishing_gradient_penalty(const Variable<T>&, const std::vector<Variable<T>>&); \
-    template Variable<T> vanishing_gradient_penalty(const Variable<T>&, std::string_view);
+#define EBB_INSTANTIATE(T)                                                                                            \
+    template Variable<T> activation_penalty(const Variable<T>&, SourceLine);                                          \
+    template Variable<T> temporal_activation_penalty(const Variable<T>&, SourceLine);                                 \
+    template Variable<T> orthogonality_penalty(const Variable<T>&, SourceLine);                                       \
+    template Variable<T> spectral_norm_penalty(const Variable<T>&, SourceLine);                                       \
+    template Variable<T> vanishing_gradient_penalty(const Variable<T>&, const std::vector<Variable<T>>&, SourceLine); \
+    template Variable<T> vanishing_gradient_penalty(const Variable<T>&, std::string_view, SourceLine);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

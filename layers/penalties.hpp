@@ -4,6 +4,7 @@
 ///     loss = loss + 2.0 * activation_penalty(output) + 1.0 * temporal_activation_penalty(output);
 
 #include <ebb/autograd/parameter.hpp>
+#include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/variable.hpp>
 
 #include <cstddef>
@@ -15,21 +16,21 @@ namespace ebb {
 /// AR: the mean of h^2, which keeps activations small (Merity, McCann, Socher 2017, eq. 1, as the mean of squares that
 /// their code takes). h of any shape; of a layer with dropout, its output after it.
 template <class T>
-Variable<T> activation_penalty(const Variable<T>& h);
+Variable<T> activation_penalty(const Variable<T>& h, SourceLine at = source_line());
 
 /// TAR: the mean of (h_{t+1} - h_t)^2, which keeps a state slow (Merity, McCann, Socher 2017, eq. 2). h [T, ..], time
 /// first. Throws ShapeError for an h without two time steps.
 template <class T>
-Variable<T> temporal_activation_penalty(const Variable<T>& h);
+Variable<T> temporal_activation_penalty(const Variable<T>& h, SourceLine at = source_line());
 
 /// sum over the gates of ||W_g' W_g - I||^2, the Frobenius norm, W_g the [H, H] blocks of a recurrent weight [G H, H]
 /// (Vorontsov et al. 2017, sect. 2.2): 0 where each is orthogonal. Throws ShapeError for what is no matrix or no stack
 /// of square blocks.
 template <class T>
-Variable<T> orthogonality_penalty(const Variable<T>& weight);
+Variable<T> orthogonality_penalty(const Variable<T>& weight, SourceLine at = source_line());
 template <class T>
-Variable<T> orthogonality_penalty(const Parameter<T>& weight) {
-    return orthogonality_penalty(Variable<T>(weight));
+Variable<T> orthogonality_penalty(const Parameter<T>& weight, SourceLine at = source_line()) {
+    return orthogonality_penalty(Variable<T>(weight), at);
 }
 
 /// sum over the gates of sigma_1(W_g)^2, the largest singular value, with dsigma_1 / dW = u v' (Yoshida, Miyato 2017).
@@ -37,10 +38,10 @@ Variable<T> orthogonality_penalty(const Parameter<T>& weight) {
 /// constants: of this penalty there is no second derivative. Where the largest value is a multiple one the gradient is
 /// that of one of its vectors. Throws as orthogonality_penalty.
 template <class T>
-Variable<T> spectral_norm_penalty(const Variable<T>& weight);
+Variable<T> spectral_norm_penalty(const Variable<T>& weight, SourceLine at = source_line());
 template <class T>
-Variable<T> spectral_norm_penalty(const Parameter<T>& weight) {
-    return spectral_norm_penalty(Variable<T>(weight));
+Variable<T> spectral_norm_penalty(const Parameter<T>& weight, SourceLine at = source_line()) {
+    return spectral_norm_penalty(Variable<T>(weight), at);
 }
 
 /// Omega, which asks that the gradient keeps its norm on its way back through time (Pascanu, Mikolov, Bengio 2013,
@@ -54,10 +55,11 @@ Variable<T> spectral_norm_penalty(const Parameter<T>& weight) {
 /// Throws ValueError for less than two states, ShapeError where they are not [B, H] each, and as `grad` where the loss
 /// does not depend on them.
 template <class T>
-Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, const std::vector<Variable<T>>& states);
+Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, const std::vector<Variable<T>>& states,
+                                       SourceLine at = source_line());
 /// The same of the states of a layer or a cell as `inspect` knows them, from the first step's on: "rnn.h". Throws
 /// ValueError where the tape does not have those of one sequence.
 template <class T>
-Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, std::string_view state);
+Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, std::string_view state, SourceLine at = source_line());
 
 }  // namespace ebb

@@ -73,7 +73,8 @@ RegularizedLSTMCell<T>::RegularizedLSTMCell(const Options& options)
 }
 
 template <class T>
-LSTMState<T> RegularizedLSTMCell<T>::operator()(const Variable<T>& x, const State& state) const {
+LSTMState<T> RegularizedLSTMCell<T>::operator()(const Variable<T>& x, const State& state, SourceLine at) const {
+    const CalledFrom call(at);
     const ErrorContext context(this->name(), "RegularizedLSTMCell");
     this->check(x, state.h, state.c);
     const Variable<T> h_before = this->or_zeros(state.h, x), c_before = this->or_zeros(state.c, x);
@@ -112,7 +113,8 @@ RegularizedGRUCell<T>::RegularizedGRUCell(const Options& options)
 }
 
 template <class T>
-Variable<T> RegularizedGRUCell<T>::operator()(const Variable<T>& x, const Variable<T>& state) const {
+Variable<T> RegularizedGRUCell<T>::operator()(const Variable<T>& x, const Variable<T>& state, SourceLine at) const {
+    const CalledFrom call(at);
     const ErrorContext context(this->name(), "RegularizedGRUCell");
     this->check(x, state);
     const Variable<T> h = this->or_zeros(state, x);

@@ -11,6 +11,7 @@
 /// Errors: ValueError at construction for a size of 0 and a dropout outside of 0 to 1; ShapeError where x or a state
 /// does not fit.
 
+#include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/layers/layer_norm.hpp>
@@ -70,7 +71,7 @@ class RegularizedLSTMCell : public RegularizedCell<T> {
     using Options = RegularizedCellOptions;
     using State = LSTMState<T>;
     explicit RegularizedLSTMCell(const Options& options);
-    State operator()(const Variable<T>& x, const State& state = {}) const;
+    State operator()(const Variable<T>& x, const State& state = {}, SourceLine at = source_line()) const;
 
   private:
     std::vector<LayerNorm<T>> norms_;  // of W_ih x, of W_hh h, of c
@@ -86,7 +87,7 @@ class RegularizedGRUCell : public RegularizedCell<T> {
   public:
     using Options = RegularizedCellOptions;
     explicit RegularizedGRUCell(const Options& options);
-    Variable<T> operator()(const Variable<T>& x, const Variable<T>& h = {}) const;
+    Variable<T> operator()(const Variable<T>& x, const Variable<T>& h = {}, SourceLine at = source_line()) const;
 
   private:
     std::vector<LayerNorm<T>> norms_;  // of r and z from x and from h, of n from x and from h

@@ -45,7 +45,8 @@ Variable<T> SequenceMask<T>::on(Tape<T>& tape, const Shape& shape, double p, Gen
 }
 
 template <class T>
-Variable<T> locked_dropout(const Variable<T>& x, double p, Generator& generator) {
+Variable<T> locked_dropout(const Variable<T>& x, double p, Generator& generator, SourceLine at) {
+    const CalledFrom call(at);
     check_probability("locked_dropout", p);
     if (x.shape().rank() != 3)
         fail<ShapeError>(fmt::format("locked_dropout: x is {}: expected [T, B, F]", to_string(x.shape())));
@@ -59,13 +60,16 @@ LockedDropout<T>::LockedDropout(const Options& options) : Module<T>("LockedDropo
 }
 
 template <class T>
-Variable<T> LockedDropout<T>::operator()(const Variable<T>& x) const {
+Variable<T> LockedDropout<T>::operator()(const Variable<T>& x, SourceLine at) const {
+    const CalledFrom call(at);
     const ErrorContext context(this->name(), "LockedDropout");
     return this->training() ? locked_dropout(x, p_) : x;
 }
 
 template <class T>
-Variable<T> embedding_dropout(const Embedding<T>& embedding, const Indices& indices, double p, Generator& generator) {
+Variable<T> embedding_dropout(const Embedding<T>& embedding, const Indices& indices, double p, Generator& generator,
+                              SourceLine at) {
+    const CalledFrom call(at);
     check_probability("embedding_dropout", p);
     const Variable<T> y = embedding(indices);  // [S.., E]
     if (p == 0) return y;
@@ -80,12 +84,12 @@ Variable<T> embedding_dropout(const Embedding<T>& embedding, const Indices& indi
     return y * tape.constant(factors, shape);
 }
 
-#define EBB_INSTANTIATE(T)                                                         \
-    template class SequenceMask<T>;                                                \
-    template class LockedDropout<T>;                                               \
-    template Variable<T> bernoulli_on(Tape<T>&, const Shape&, double, Generator&); \
-    template Variable<T> locked_dropout(const Variable<T>&, double, Generator&);   \
-    template Variable<T> embedding_dropout(const Embedding<T>&, const Indices&, double, Generator&);
+#define EBB_INSTANTIATE(T)                                                                   \
+    template class SequenceMask<T>;                                                          \
+    template class LockedDropout<T>;                                                         \
+    template Variable<T> bernoulli_on(Tape<T>&, const Shape&, double, Generator&);           \
+    template Variable<T> locked_dropout(const Variable<T>&, double, Generator&, SourceLine); \
+    template Variable<T> embedding_dropout(const Embedding<T>&, const Indices&, double, Generator&, SourceLine);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

@@ -7,6 +7,7 @@
 
 #include <ebb/autograd/operations/indexing.hpp>
 #include <ebb/autograd/parameter.hpp>
+#include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/random.hpp>
 #include <ebb/core/shape.hpp>
@@ -22,7 +23,8 @@ namespace ebb {
 /// Locked dropout: y[t, b, f] = x[t, b, f] m[b, f] / (1 - p), the same m ~ Bernoulli(1 - p) for all t (Gal, Ghahramani
 /// 2016; Merity, Keskar, Socher 2018, sect. 4.2). x [T, B, F]; throws ShapeError for another rank.
 template <class T>
-Variable<T> locked_dropout(const Variable<T>& x, double p, Generator& generator = default_generator());
+Variable<T> locked_dropout(const Variable<T>& x, double p, Generator& generator = default_generator(),
+                           SourceLine at = source_line());
 
 struct LockedDropoutOptions {
     double p = 0.5;
@@ -34,7 +36,7 @@ class LockedDropout : public Module<T> {
   public:
     using Options = LockedDropoutOptions;
     explicit LockedDropout(const Options& options = {});
-    Variable<T> operator()(const Variable<T>& x) const;
+    Variable<T> operator()(const Variable<T>& x, SourceLine at = source_line()) const;
 
   private:
     double p_;
@@ -45,7 +47,7 @@ class LockedDropout : public Module<T> {
 /// 4.3). Throws as Embedding.
 template <class T>
 Variable<T> embedding_dropout(const Embedding<T>& embedding, const Indices& indices, double p,
-                              Generator& generator = default_generator());
+                              Generator& generator = default_generator(), SourceLine at = source_line());
 
 // ---- for cells ----------------------------------------------------------------------------------------------------
 

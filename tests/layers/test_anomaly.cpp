@@ -4,13 +4,21 @@
 #include <ebb/autograd/grad_mode.hpp>
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
+#include <ebb/core/random.hpp>
+#include <ebb/layers/cell_wrappers.hpp>
+#include <ebb/layers/clockwork.hpp>
+#include <ebb/layers/drop_connect.hpp>
 #include <ebb/layers/linear.hpp>
+#include <ebb/layers/penalties.hpp>
 #include <ebb/layers/recurrent.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
+#include <ebb/layers/regularized_cells.hpp>
+#include <ebb/layers/sequence_dropout.hpp>
 #include <ebb/layers/sequential.hpp>
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "support/anomaly.hpp"
 #include <doctest/doctest.h>
@@ -99,4 +107,46 @@ TEST_CASE("a cell that its user wrote and a function in a Sequential name their 
     const auto y = Sequential<double>(Linear<double>({.in_features = 1, .out_features = 2}))(tape.ones({1, 1}));
     const int of_model = __LINE__ - 1;
     CHECK(tape.line_of(y.index()).text() == fmt::format("{}:{}", __FILE__, of_model));
+}
+
+TEST_CASE("remedies, clocks and penalties name the line of their call, too") {
+    const DetectAnomaly on;
+    manual_seed(1);
+    const LSTMCell<double> lstm({.input_size = 3, .hidden_size = 4});
+    const ZoneoutCell zoneout(lstm);
+    const VariationalDropoutCell variational(lstm, {.input = 0.2, .state = 0.2});
+    const RegularizedCellOptions options{
+        .input_size = 3, .hidden_size = 4, .layer_norm = true, .recurrent_dropout = 0.2};
+    const RegularizedLSTMCell<double> regularized_lstm(options);
+    const RegularizedGRUCell<double> regularized_gru(options);
+    const ClockworkCell<double> clockwork({.input_size = 3, .hidden_size = 4, .periods = {1, 2}});
+    const LockedDropout<double> locked;
+    const Embedding<double> embedding({.num_embeddings = 5, .embedding_dim = 3});
+    const RNN<double> rnn({.input_size = 3, .hidden_size = 4});
+    Tape<double> tape;
+    const auto x = tape.constant(randn<double>({2, 3})), sequence = tape.variable(randn<double>({5, 2, 3}));
+    const auto last = rnn(sequence).state;
+    const int first = __LINE__ + 1;
+    const auto made = std::vector<Variable<double>>{
+        zoneout(x).h,                                           //
+        variational(x).h,                                       //
+        regularized_lstm(x).h,                                  //
+        regularized_gru(x),                                     //
+        clockwork(x, {}, 0),                                    //
+        locked(sequence),                                       //
+        locked_dropout(sequence, 0.5),                          //
+        embedding_dropout(embedding, {1, 3}, 0.5),              //
+        activation_penalty(sequence),                           //
+        temporal_activation_penalty(sequence),                  //
+        orthogonality_penalty(lstm.weight_hh),                  //
+        spectral_norm_penalty(lstm.weight_hh),                  //
+        vanishing_gradient_penalty(sum(square(last)), "rnn.h")  //
+    };
+    for (std::size_t k = 0; k < made.size(); ++k) {
+        CAPTURE(k);
+        CHECK(tape.line_of(made[k].index()).text() == fmt::format("{}:{}", __FILE__, first + static_cast<int>(k) + 1));
+    }
+    const DropConnect dropped(rnn, 0.5);
+    const int of_mask = __LINE__ - 1;
+    CHECK(tape.line_of(tape.use(rnn.weight_hh).index()).text() == fmt::format("{}:{}", __FILE__, of_mask));
 }
