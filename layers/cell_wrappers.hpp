@@ -50,14 +50,10 @@ class CellWrapper : public Module<typename Cell::value_type> {
 
     /// The cell inside. A copy is the same cell.
     const Cell& cell() const noexcept { return cell_; }
-    std::size_t hidden_size() const { return state_size(0); }
-    /// The width of a part of the state.
-    std::size_t state_size(std::size_t part) const {
-        if constexpr (requires { cell_.state_size(part); })
-            return cell_.state_size(part);
-        else
-            return cell_.hidden_size();
-    }
+    std::size_t hidden_size() const { return cell_.hidden_size(); }
+    /// The width of a part of the state, where the cell tells it.
+    std::size_t state_size(std::size_t part) const requires requires(const Cell& cell) { cell.state_size(part); }
+    { return cell_.state_size(part); }
 
   protected:
     CellWrapper(std::string type, Cell cell)
@@ -170,13 +166,9 @@ class VariationalDropoutCell : public CellWrapper<Cell> {
         const CalledFrom call(at);
         StateParts<T> parts = detail::parts_of<T>(before);
         if (!parts[0].defined() || parts[0].time_step() < 0) draw();
-        if (!this->training()) {
-            const StateParts<T> after = detail::parts_of<T>(this->cell()(x, before));
-            return this->state_of(after, after);
-        }
-        const Variable<T> x_t = options_.input > 0 ? x * masks_->x.on(x.tape(), x.shape(), options_.input) : x;
-        if (options_.state > 0 && parts[0].defined())
-            parts[0] = parts[0] * masks_->h.on(x.tape(), parts[0].shape(), options_.state);
+        const double input = this->training() ? options_.input : 0, h = this->training() ? options_.state : 0;
+        const Variable<T> x_t = input > 0 ? x * masks_->x.on(x.tape(), x.shape(), input) : x;
+        if (h > 0 && parts[0].defined()) parts[0] = parts[0] * masks_->h.on(x.tape(), parts[0].shape(), h);
         const StateParts<T> after = detail::parts_of<T>(this->cell()(x_t, detail::from_parts<State>(parts)));
         return this->state_of(after, after);
     }

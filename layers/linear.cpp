@@ -22,11 +22,8 @@ Linear<T>::Linear(const Options& options, const Parameter<T>& tied) : Module<T>(
             "bring the width to that of the weight",
             this->display_name(), to_string(tied.shape()), to_string(shape)));
     const T bound = T(1) / std::sqrt(static_cast<T>(options.in_features));
-    weight = tied;
-    if (tied.defined())
-        this->register_parameter("weight", tied);
-    else
-        weight = this->register_parameter("weight", uniform<T>(shape, -bound, bound));
+    weight = tied.defined() ? tied : Parameter<T>("weight", uniform<T>(shape, -bound, bound));
+    this->register_parameter("weight", weight);
     if (options.bias) bias = this->register_parameter("bias", uniform<T>(Shape{options.out_features}, -bound, bound));
 }
 

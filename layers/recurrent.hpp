@@ -109,8 +109,7 @@ struct RecurrentOutput {
 
 /// `Cell` is a module over T with
 ///
-/// - `State operator()(const Variable<T>& x, const State& before) const`: one step, x [rows, I]; a cell that goes by
-/// the
+/// - `State operator()(const Variable<T>& x, const State& before) const`: one step, x [rows, I]; a cell that goes by a
 ///   clock takes the time step as well, `(x, before, std::int32_t time_step)`;
 /// - optionally a type `State`: an aggregate of up to four variables, of which the first is the output; else the state
 ///   is a variable [rows, H];

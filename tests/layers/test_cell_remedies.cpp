@@ -30,7 +30,12 @@ struct Echo : Module<double> {
     using State = LSTMState<double>;
     Echo() : Module("Echo") {}
     State operator()(const Variable<double>& x, const State& before) const { return {x + 0.0 * before.h, before.h}; }
-    static constexpr std::size_t hidden_size() { return 4; }
+};
+
+/// One that does not tell its width.
+struct Leaky : Module<double> {
+    Leaky() : Module("Leaky") {}
+    Variable<double> operator()(const Variable<double>& x, const Variable<double>& h) const { return 0.9 * h + x; }
 };
 
 }  // namespace
@@ -112,7 +117,7 @@ TEST_CASE("variational dropout uses one mask for all steps of a sequence, and an
     CHECK(Array<double>(cell(ones, {timed(), {}}).h.value()) == Array<double>(ones.value()));
 }
 
-TEST_CASE("wrappers go into each other, into Recurrent with lengths, and keep probes and time steps") {
+TEST_CASE("wrappers go into each other, around a cell of one's own, and into Recurrent with lengths") {
     manual_seed(4);
     using Cell = ZoneoutCell<VariationalDropoutCell<LSTMCell<double>>>;
     Recurrent<Cell> layer({.input_size = 3, .hidden_size = 4, .bidirectional = true, .name = "encoder"},
@@ -128,10 +133,17 @@ TEST_CASE("wrappers go into each other, into Recurrent with lengths, and keep pr
     tape.backward(sum(output));
     CHECK(x.grad()(3, 1, 0) == 0);  // beyond a length
     CHECK(x.grad()(1, 1, 0) != 0);
-    // In evaluation mode, with all rates 0, it is the LSTM: here the mean with p = 0.05 and 0.5 is not.
+    const Array<double> trained = layer(x).output.value();
+    CHECK(trained != Array<double>(layer(x).output.value()));
+    // In evaluation mode nothing is drawn.
     layer.eval();
     const Array<double> one = layer(x).output.value(), two = layer(x).output.value();
     CHECK(one == two);
+
+    const Recurrent<ZoneoutCell<Leaky>> own({.input_size = 4, .hidden_size = 4},
+                                            [](std::size_t, std::size_t) { return ZoneoutCell(Leaky(), {.h = 1}); });
+    const auto start = tape.ones({1, 3, 4});
+    CHECK(Array<double>(own(tape.ones({2, 3, 4}), start).state.value()) == Array<double>(start.value()));
 }
 
 TEST_CASE("wrapped and regularised cells pass gradcheck, in training, with the same draws") {
