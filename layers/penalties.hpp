@@ -7,7 +7,6 @@
 #include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/variable.hpp>
 
-#include <cstddef>
 #include <string_view>
 #include <vector>
 

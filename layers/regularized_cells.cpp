@@ -3,7 +3,6 @@
 #include <ebb/core/error.hpp>
 #include <ebb/core/random.hpp>
 #include <ebb/layers/regularized_cells.hpp>
-#include <ebb/layers/sequence_dropout.hpp>
 
 #include <cmath>
 

@@ -23,14 +23,6 @@ namespace {
 
 constexpr std::size_t steps = 5, batch = 2, inputs = 3, hidden = 4;
 
-template <class State>
-Variable<double> h_of(const State& state) {
-    if constexpr (requires { state.h; })
-        return state.h;
-    else
-        return state;
-}
-
 /// A cell in a loop: the flow has each of its states under "h" once, with the gradient that the state itself has.
 template <class Cell>
 void check_loop(const Cell& cell, std::size_t gates, bool drop_connect = false) {
@@ -42,7 +34,7 @@ void check_loop(const Cell& cell, std::size_t gates, bool drop_connect = false) 
     std::vector<Variable<double>> states;
     for (std::size_t t = 0; t < steps; ++t) {
         state = cell(tape.constant(randn<double>({batch, inputs})), state);
-        states.push_back(h_of(state));
+        states.push_back(detail::parts_of<double>(state)[0]);
     }
     tape.backward(sum(square(states.back())));
     const auto flow = inspect::gradient_flow(tape);
