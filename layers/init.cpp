@@ -94,8 +94,7 @@ Array<double> square_values(const char* call, const Weight& weight) {
 
 }  // namespace
 
-// ---- Weight
-// ----------------------------------------------------------------------------------------------------------
+// ---- Weight --------------------------------------------------------------------------------------------------------
 
 struct Weight::Target {
     std::variant<Parameter<float>, Parameter<double>, Array<float>*, Array<double>*> weight;
@@ -158,8 +157,7 @@ Weight Weight::rows(std::size_t first, std::size_t count, std::string name) cons
     return part;
 }
 
-// ---- plain laws
-// ------------------------------------------------------------------------------------------------------
+// ---- plain laws ----------------------------------------------------------------------------------------------------
 
 void constant(const Weight& weight, double value) {
     check_finite("constant", "value", value);
@@ -189,8 +187,7 @@ void normal(const Weight& weight, double mean, double standard_deviation, Genera
     fill_normally("normal", weight, mean, standard_deviation, generator);
 }
 
-// ---- laws that keep the variance
-// -------------------------------------------------------------------------------------
+// ---- laws that keep the variance -----------------------------------------------------------------------------------
 
 void xavier_uniform(const Weight& weight, double gain, Generator& generator) {
     const Fans n = fans("xavier_uniform", weight);
@@ -218,8 +215,7 @@ void kaiming_normal(const Weight& weight, double gain, Fan fan, Generator& gener
     fill_normally("kaiming_normal", weight, 0, gain * std::sqrt(1 / (fan == Fan::in ? n.in : n.out)), generator);
 }
 
-// ---- matrices with a given spectrum
-// ----------------------------------------------------------------------------------
+// ---- matrices with a given spectrum --------------------------------------------------------------------------------
 
 void orthogonal(const Weight& weight, double gain, Generator& generator) {
     const Shape shape = matrix_shape("orthogonal", weight);
@@ -311,8 +307,7 @@ void set_spectral_norm(const Weight& weight, double norm) {
     scale("set_spectral_norm", weight, std::move(values), norm / sigma);
 }
 
-// ---- gates
-// -----------------------------------------------------------------------------------------------------------
+// ---- gates ---------------------------------------------------------------------------------------------------------
 
 namespace {
 

@@ -51,8 +51,7 @@ class Weight {
     std::size_t offset_ = 0;  // of the first element
 };
 
-// ---- plain laws
-// ------------------------------------------------------------------------------------------------------
+// ---- plain laws ----------------------------------------------------------------------------------------------------
 
 /// Every element `value`. Throws ValueError unless it is finite.
 void constant(const Weight& weight, double value);
@@ -63,8 +62,7 @@ void uniform(const Weight& weight, double low, double high, Generator& generator
 /// w ~ N(mean, standard_deviation^2). Throws ValueError unless both are finite and the deviation is not negative.
 void normal(const Weight& weight, double mean, double standard_deviation, Generator& generator = default_generator());
 
-// ---- laws that keep the variance of what flows through
-// ---------------------------------------------------------------
+// ---- laws that keep the variance of what flows through -------------------------------------------------------------
 
 /// What to multiply the deviation by where a nonlinearity follows. It makes up for the variance that relu takes away
 /// (He et al. 2015); for tanh it is PyTorch's `calculate_gain`.
@@ -93,8 +91,7 @@ void kaiming_uniform(const Weight& weight, double gain = gain_relu, Fan fan = Fa
 void kaiming_normal(const Weight& weight, double gain = gain_relu, Fan fan = Fan::in,
                     Generator& generator = default_generator());
 
-// ---- matrices with a given spectrum
-// ----------------------------------------------------------------------------------
+// ---- matrices with a given spectrum --------------------------------------------------------------------------------
 
 /// W = gain Q, Q evenly distributed among the orthogonal matrices: every singular value is `gain`, so that a linear
 /// network neither shrinks nor enlarges what flows through it, at any depth (Saxe, McClelland, Ganguli 2013). Q is the
@@ -134,8 +131,7 @@ void set_spectral_radius(const Weight& weight, double radius);
 /// zeros.
 void set_spectral_norm(const Weight& weight, double norm);
 
-// ---- gates
-// -----------------------------------------------------------------------------------------------------------
+// ---- gates ---------------------------------------------------------------------------------------------------------
 
 /// Rows of one gate in a stacked weight [G H, ..] or bias [G H]: gate(lstm.bias_ih, 4, 1) is b_if. LSTM: i f g o; GRU:
 /// r z n. It writes into what it was made of. Throws ShapeError unless the first extent is a multiple of `gates`,

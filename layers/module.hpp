@@ -35,9 +35,10 @@ struct ModulePart {
 /// constructed:
 ///
 ///     struct Model : Module<double> {
-///         Embedding<double> embedding = register_module("embedding", Embedding<double>({.num_embeddings = 80,
-///         .embedding_dim = 16})); LSTM<double> encoder = register_module("encoder", LSTM<double>({.input_size = 16,
-///         .hidden_size = 32})); Model() : Module("Model") {}
+///         Embedding<double> embedding =
+///             register_module("embedding", Embedding<double>({.num_embeddings = 80, .embedding_dim = 16}));
+///         LSTM<double> encoder = register_module("encoder", LSTM<double>({.input_size = 16, .hidden_size = 32}));
+///         Model() : Module("Model") {}
 ///     };
 ///
 /// Names are paths: `encoder.weight_ih_l0` for a parameter, `encoder.h` for what a report draws.

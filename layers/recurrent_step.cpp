@@ -36,8 +36,7 @@ void label(Node<T>& node, Name name, const StepLabels& labels, std::size_t t) {
     node.retains_gradient = node.requires_grad;
 }
 
-// ---- fused
-// --------------------------------------------------------------------------------------------------------------
+// ---- fused ---------------------------------------------------------------------------------------------------------
 
 struct Steps {
     std::size_t begin, end;
