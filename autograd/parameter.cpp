@@ -1,6 +1,7 @@
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/error.hpp>
+#include <ebb/core/index_text.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -17,8 +18,9 @@ void check_finite(const char* call, const std::string& name, const Array<T>& val
     const T* const end = value.data() + value.size();
     const T* const bad = std::find_if_not(value.data(), end, [](T v) { return std::isfinite(v); });
     if (bad != end)
-        fail<ValueError>(fmt::format("{}: {} holds {} at flat index {}: expected finite numbers", call, name, *bad,
-                                     bad - value.data()));
+        fail<ValueError>(
+            fmt::format("{}: {} holds {} at {}: expected finite numbers", call, name, *bad,
+                        index_text(static_cast<std::size_t>(bad - value.data()), Shape::of(value.shape()))));
 }
 
 }  // namespace

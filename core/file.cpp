@@ -187,10 +187,12 @@ std::string read_text_file(const std::string& path) {
     std::string text = read("read_text_file", path);
     if (text.empty()) fail("read_text_file", path, "is empty, expected a text");
     const std::size_t wrong = first_that_is_no_text(text);
+    // A zero byte is UTF-8 as well, and yet no text has one.
     if (wrong < text.size())
         fail("read_text_file", path,
-             fmt::format("byte {} is 0x{:02x}: expected a text in UTF-8", wrong,
-                         static_cast<unsigned char>(text[wrong])));
+             text[wrong] == 0 ? fmt::format("byte {} is 0, as in binary files: expected a text in UTF-8", wrong)
+                              : fmt::format("byte {} is 0x{:02x}: expected a text in UTF-8", wrong,
+                                            static_cast<unsigned char>(text[wrong])));
     return text;
 }
 

@@ -86,6 +86,16 @@ void for_each_character(std::string_view text, const Take& take) {
     }
 }
 
+/// The subscripts that Unicode has of digits and Latin letters.
+struct Subscript {
+    std::string_view written;
+    char stands_for;
+};
+constexpr Subscript subscripts[] = {{"₀", '0'}, {"₁", '1'}, {"₂", '2'}, {"₃", '3'}, {"₄", '4'}, {"₅", '5'}, {"₆", '6'},
+                                    {"₇", '7'}, {"₈", '8'}, {"₉", '9'}, {"ₐ", 'a'}, {"ₑ", 'e'}, {"ₕ", 'h'}, {"ᵢ", 'i'},
+                                    {"ⱼ", 'j'}, {"ₖ", 'k'}, {"ₗ", 'l'}, {"ₘ", 'm'}, {"ₙ", 'n'}, {"ₒ", 'o'}, {"ₚ", 'p'},
+                                    {"ᵣ", 'r'}, {"ₛ", 's'}, {"ₜ", 't'}, {"ᵤ", 'u'}, {"ᵥ", 'v'}, {"ₓ", 'x'}};
+
 }  // namespace
 
 std::string format_number(double value, int digits) {
@@ -176,8 +186,17 @@ std::size_t count_characters(std::string_view text) {
 }
 
 std::string slug(std::string_view title) {
+    std::string plain;
+    for_each_character(title, [&](std::string_view character) {
+        const auto* const found = std::find_if(std::begin(subscripts), std::end(subscripts),
+                                               [&](const Subscript& one) { return one.written == character; });
+        if (found != std::end(subscripts))
+            plain += found->stands_for;
+        else
+            plain += character.empty() ? "-" : character;
+    });
     std::string name;
-    for (const char c : title) {
+    for (const char c : plain) {
         const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
         const bool is_digit = c >= '0' && c <= '9';
         if (is_letter || is_digit) {

@@ -34,7 +34,7 @@ std::string valid_utf8(std::string_view text);
 std::size_t count_characters(std::string_view text);
 
 /// ASCII letters and digits of a title, parted by hyphens, for file names and anchors: "gradient-norm-through-time".
-/// Empty when the title has none.
+/// Subscripts count as what they stand for: "Wₕₕ" is "whh". Empty when the title has none.
 std::string slug(std::string_view title);
 
 }  // namespace ebb::inspect

@@ -1,4 +1,5 @@
 #include <ebb/core/error.hpp>
+#include <ebb/core/index_text.hpp>
 #include <ebb/layers/module.hpp>
 
 #include <algorithm>
@@ -92,8 +93,9 @@ LoadReport Module<T>::load_state_dict(const StateDict<T>& state, bool strict) {
         const T* const end = value.data() + value.size();
         const T* const bad = std::find_if_not(value.data(), end, [](T v) { return std::isfinite(v); });
         if (bad != end)
-            fail<ValueError>(fmt::format("load_state_dict: {}: {} holds {} at flat index {}: expected finite numbers",
-                                         display_name(), name, *bad, bad - value.data()));
+            fail<ValueError>(fmt::format("load_state_dict: {}: {} holds {} at {}: expected finite numbers",
+                                         display_name(), name, *bad,
+                                         index_text(static_cast<std::size_t>(bad - value.data()), shape)));
     }
     for (const auto& [name, unused] : state) {
         const auto same = [&, &given = name](const auto& named) { return named.first == given; };

@@ -1,4 +1,5 @@
 #include <ebb/core/error.hpp>
+#include <ebb/core/index_text.hpp>
 #include <ebb/optim/clip.hpp>
 #include <ebb/optim/step_kernels.hpp>
 
@@ -92,7 +93,8 @@ std::string first_nonfinite_gradient(const std::vector<Parameter<T>>& parameters
         const Array<T>& gradient = parameter.grad();
         for (std::size_t i = 0; result.empty() && i < gradient.size(); ++i)
             if (!std::isfinite(gradient.data()[i]))
-                result = fmt::format("{}: {} at flat index {}", parameter.name(), gradient.data()[i], i);
+                result =
+                    fmt::format("{}: {} at {}", parameter.name(), gradient.data()[i], index_text(i, parameter.shape()));
     });
     return result;
 }

@@ -34,7 +34,7 @@ double clip_grad_norm(const std::vector<Parameter<T>>& parameters, double max_no
 template <class T>
 void clip_grad_value(const std::vector<Parameter<T>>& parameters, double max_value);
 
-/// The first parameter whose gradient holds NaN or infinity, as "weight_hh_l0: nan at flat index 3"; empty for none.
+/// The first parameter whose gradient holds NaN or infinity, as "weight_hh_l0: nan at [0, 3]"; empty for none.
 template <class T>
 std::string first_nonfinite_gradient(const std::vector<Parameter<T>>& parameters);
 

@@ -1,4 +1,5 @@
 #include <ebb/core/error.hpp>
+#include <ebb/core/index_text.hpp>
 #include <ebb/optim/clip.hpp>
 #include <ebb/optim/progress_bar.hpp>
 #include <ebb/optim/schedules.hpp>
@@ -23,7 +24,8 @@ std::string first_nonfinite_value(const std::vector<Parameter<T>>& parameters) {
     for (const Parameter<T>& parameter : parameters)
         for (std::size_t i = 0; i < parameter.size(); ++i)
             if (!std::isfinite(parameter.value().data()[i]))
-                return fmt::format("{} at flat index {} of {}", parameter.value().data()[i], i, parameter.name());
+                return fmt::format("{} at {} of {}", parameter.value().data()[i], index_text(i, parameter.shape()),
+                                   parameter.name());
     return {};
 }
 
@@ -41,7 +43,9 @@ template <class T>
         message += fmt::format(": the first gradient that is not finite is that of {}", gradient);
     else
         message += ": all parameters and their gradients are finite";
-    fail<ValueError>(message + "; a smaller learning_rate or a clip_norm keeps an exploding gradient in bounds");
+    // Before the first step neither has had a say.
+    if (at.step > 0) message += "; a smaller learning_rate or a clip_norm keeps an exploding gradient in bounds";
+    fail<ValueError>(message);
 }
 
 /// Ends the bar on every way out: a bar that lives on would draw over the message of an error.

@@ -477,14 +477,14 @@ TEST_CASE("parameters: values that are none, and shapes that change") {
     constexpr double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
     using P = Parameter<double>;
     CHECK_THROWS_WITH_AS(P("weight", Array<double>{{1, 2}, {nan, 4}}),
-                         "Parameter: weight holds nan at flat index 2: expected finite numbers", ValueError);
+                         "Parameter: weight holds nan at [1, 0]: expected finite numbers", ValueError);
     CHECK_THROWS_WITH_AS(P("weight", Array<double>{1, -infinity}),
-                         "Parameter: weight holds -inf at flat index 1: expected finite numbers", ValueError);
+                         "Parameter: weight holds -inf at [1]: expected finite numbers", ValueError);
     P p("weight", Array<double>{1, 2});
     CHECK_THROWS_WITH_AS(p.set_value(Array<double>{1, 2, 3}),
                          "Parameter.set_value: weight is [2], the new value is [3]", ShapeError);
     CHECK_THROWS_WITH_AS(p.set_value(Array<double>{1, nan}),
-                         "Parameter.set_value: weight holds nan at flat index 1: expected finite numbers", ValueError);
+                         "Parameter.set_value: weight holds nan at [1]: expected finite numbers", ValueError);
     CHECK(p.value() == Array<double>{1, 2});
     p.set_value(Array<double>{3, 4});
     CHECK(p.value() == Array<double>{3, 4});

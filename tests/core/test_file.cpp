@@ -105,8 +105,8 @@ TEST_CASE("a text is neither empty nor binary") {
     to_stream(path, "");
     CHECK_THROWS_WITH_AS(read_text_file(path), (prefix + "is empty, expected a text").c_str(), FileError);
     to_stream(path, std::string("ab\0c", 4));
-    CHECK_THROWS_WITH_AS(read_text_file(path), (prefix + "byte 2 is 0x00: expected a text in UTF-8").c_str(),
-                         FileError);
+    CHECK_THROWS_WITH_AS(read_text_file(path),
+                         (prefix + "byte 2 is 0, as in binary files: expected a text in UTF-8").c_str(), FileError);
     // A lone continuation, Latin-1, cut short, overlong, half of a UTF-16 pair, above U+10FFFF.
     for (const std::string wrong : {"\x80", "z\xFCrich", "\xE2\x82", "\xC0\xAF", "\xE0\x80\xAF", "\xF0\x80\x80\xAF",
                                     "\xED\xA0\x80", "\xF4\x90\x80\x80"}) {

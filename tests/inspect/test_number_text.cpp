@@ -100,7 +100,9 @@ TEST_CASE("a slug is a safe name of a file") {
     CHECK(slug("Gradient norm through time") == "gradient-norm-through-time");
     CHECK(slug("LSTM: mean (gate) activation!") == "lstm-mean-gate-activation");
     CHECK(slug("../../etc/passwd") == "etc-passwd");
-    CHECK(slug("‖∂L/∂hₜ‖") == "l-h");
+    CHECK(slug("‖∂L/∂hₜ‖") == "l-ht");
+    CHECK(slug("the gradient of Wₕₕ") == "the-gradient-of-whh");
+    CHECK(slug("x₀ᵢⱼ₉") == "x0ij9");
     CHECK(slug("∂∂") == "");
     CHECK(slug(std::string(500, 'x')).size() == 80);
 }

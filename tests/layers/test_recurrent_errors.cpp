@@ -237,11 +237,9 @@ TEST_CASE("a weight refuses NaN and infinity and keeps its value") {
     Parameter<double> weight = cell.weight_hh;
     const Array<double> before = weight.value();
     CHECK_THROWS_WITH_AS(weight.set_value({{1, 2}, {std::nan(""), 4}}),
-                         "Parameter.set_value: weight_hh holds nan at flat index 2: expected finite numbers",
-                         ValueError);
+                         "Parameter.set_value: weight_hh holds nan at [1, 0]: expected finite numbers", ValueError);
     CHECK_THROWS_WITH_AS(weight.set_value({{1, std::numeric_limits<double>::infinity()}, {3, 4}}),
-                         "Parameter.set_value: weight_hh holds inf at flat index 1: expected finite numbers",
-                         ValueError);
+                         "Parameter.set_value: weight_hh holds inf at [0, 1]: expected finite numbers", ValueError);
     CHECK(difference(weight.value(), before, 0, 0) == "");
 }
 

@@ -147,7 +147,7 @@ TEST_CASE("a loss or a gradient that is not finite ends the training before the 
                                  return sum(sqrt(x));
                              })),
                              ("train: at step 2 the loss is 6 and the norm of the gradients inf: the first gradient "
-                              "that is not finite is that of q: inf at flat index 0" +
+                              "that is not finite is that of q: inf at [0]" +
                               hint)
                                  .c_str(),
                              ValueError);
@@ -160,7 +160,7 @@ TEST_CASE("a loss or a gradient that is not finite ends the training before the 
         };
         CHECK_THROWS_WITH_AS(
             train(sgd, keeping, bad_at_2([&](auto& tape) { return tape.scalar(0); })),
-            ("train: at step 2 the loss is nan and the norm of the gradients 2: a parameter holds nan at flat index 1 "
+            ("train: at step 2 the loss is nan and the norm of the gradients 2: a parameter holds nan at [1] "
              "of q" +
              hint)
                 .c_str(),

@@ -141,9 +141,7 @@ TEST_CASE("a training that breaks down says which cell, when and why, for any nu
     // Also before the first step.
     options = small_options();
     options.gain = 1e300;
-    CHECK(failure(options) ==
-          "gradient_flow: tanh: per_gate: weight_hh_l0 would hold -1.2410555034875871e+299: expected numbers up to "
-          "3.4028235e+38");
+    CHECK(failure(options) == "gradient_flow: --gain is 1e+300: expected a number from 0 to 1000000");
 }
 
 TEST_CASE("weights of NaN end a training before it changes anything") {
@@ -153,12 +151,10 @@ TEST_CASE("weights of NaN end a training before it changes anything") {
     ebb::Parameter<float> weight = model.weights().weight_ih;
     weight.mutable_value()(1, 2) = std::numeric_limits<float>::quiet_NaN();
     const ebb::Array<float> before = model.weights().weight_hh.value();
-    CHECK_THROWS_WITH_AS(
-        train_model(model, options, TextTask(corpus, options.length)),
-        "train: at step 0 the loss is nan and the norm of the gradients nan: a parameter holds nan "
-        "at flat index 7 of weight_ih_l0; a smaller learning_rate or a clip_norm keeps an exploding gradient in "
-        "bounds",
-        ebb::ValueError);
+    CHECK_THROWS_WITH_AS(train_model(model, options, TextTask(corpus, options.length)),
+                         "train: at step 0 the loss is nan and the norm of the gradients nan: a parameter holds nan "
+                         "at [1, 2] of weight_ih_l0",
+                         ebb::ValueError);
     CHECK(model.weights().weight_hh.value() == before);
 }
 
