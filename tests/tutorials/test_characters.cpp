@@ -122,7 +122,21 @@ TEST_CASE("the options of the character program") {
     CHECK(options->steps == 7);
     CHECK(!characters::parse_options({"--help"}, help));
     CHECK(help.str().find("--top-p") != std::string::npos);
-    CHECK_THROWS_AS(characters::parse_options({"--steps", "-1"}, help), ebb::ValueError);
-    CHECK_THROWS_AS(characters::parse_options({"--batching", "x"}, help), ebb::ValueError);
-    CHECK_THROWS_AS(characters::parse_options({"--no-such"}, help), ebb::ValueError);
+    const auto refusal = [&](const std::vector<std::string>& arguments) {
+        try {
+            characters::parse_options(arguments, help);
+        } catch (const ebb::ValueError& error) {
+            return std::string(error.what());
+        }
+        return std::string("accepted");
+    };
+    CHECK(refusal({"--seed", "-1"}) ==
+          "characters: --seed: '-1': expected a whole number, at least 0: --help lists the options");
+    CHECK(refusal({"--top-k", "-1"}) ==
+          "characters: --top-k: '-1': expected a whole number, at least 0: --help lists the options");
+    CHECK(refusal({"--steps", "-1"}) ==
+          "characters: --steps: Value -1 not in range 0 to 100000000: --help lists the options");
+    CHECK(refusal({"--no-such"}) ==
+          "characters: The following argument was not expected: --no-such: --help lists the options");
+    CHECK(refusal({"--batching", "x"}).starts_with("characters: --batching: Check x "));
 }

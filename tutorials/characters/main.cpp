@@ -39,7 +39,7 @@ std::string sample(const Model& model, const tutorial::Corpus& corpus, const Opt
 
 void run(const Options& options) {
     const tutorial::Corpus corpus =
-        options.text.empty() ? tutorial::licenses_corpus() : tutorial::read_corpus(options.text);
+        options.text.empty() ? tutorial::licenses_corpus() : tutorial::read_corpus(options.text, "characters");
     tutorial::check_length(corpus, options.length);
     const auto tenth = corpus.text.begin() + static_cast<std::ptrdiff_t>(corpus.training_size);
     const std::vector<std::int64_t> training(corpus.text.begin(), tenth), held_out(tenth, corpus.text.end());

@@ -20,6 +20,13 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
         "characters");
     app.get_formatter()->column_width(30);
     const CLI::Range size(1, 4096), any(0.0, 1e9);
+    // The parser would take -1 for 2^64 - 1.
+    const CLI::Validator natural(
+        [](const std::string& text) {
+            const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+            return digits ? std::string() : fmt::format("'{}': expected a whole number, at least 0", text);
+        },
+        "");
     app.add_option("--text", options.text, "The text, in UTF-8; default: the licences in /usr/share/common-licenses");
     app.add_option("--embedding", options.embedding, "Numbers that stand for a character")->check(size);
     app.add_option("--hidden", options.hidden, "Hidden units of the LSTM")->check(size);
@@ -33,11 +40,11 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
         ->transform(CLI::CheckedTransformer(
             std::map<std::string, Batching>{{"streams", Batching::streams}, {"windows", Batching::windows}}));
     app.add_option("--orders", options.orders, "N-gram models of orders 1 to this")->check(CLI::Range(1, 8));
-    app.add_option("--seed", options.seed, "Of the weights, the random places and the sample");
+    app.add_option("--seed", options.seed, "Of the weights, the random places and the sample")->check(natural);
     app.add_option("--start", options.start, "What the sample continues");
     app.add_option("--characters", options.characters, "Characters of the sample")->check(CLI::Range(0, 1000000));
     app.add_option("--temperature", options.temperature, "Of the sample; 0 is greedy")->check(any);
-    app.add_option("--top-k", options.top_k, "Sample from the k most probable characters; 0: from all");
+    app.add_option("--top-k", options.top_k, "Sample from the k most probable characters; 0: from all")->check(natural);
     app.add_option("--top-p", options.top_p, "Sample from the nucleus of this probability; 1: from all")
         ->check(CLI::Range(1e-9, 1.0));
     app.add_option("--save", options.save, "Write the trained model to this file (safetensors)");

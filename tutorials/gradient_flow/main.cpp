@@ -12,6 +12,7 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ namespace {
 
 void run_demo(const lab::Options& options) {
     const tutorial::Corpus corpus =
-        options.text.empty() ? tutorial::default_corpus() : tutorial::read_corpus(options.text);
+        options.text.empty() ? tutorial::default_corpus() : tutorial::read_corpus(options.text, "gradient_flow");
     tutorial::check_length(corpus, options.length);
     lab::prepare_folder(options.out);
 
@@ -62,12 +63,20 @@ void compare(const lab::Request& request) {
                       "Figures (SVG) and their numbers (CSV, JSON)", request.options.out);
 }
 
+/// What was printed may not have arrived: a full disk says so only now.
+int finish() {
+    std::cout.flush();
+    if (std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout) return 0;
+    std::fprintf(stderr, "gradient_flow: standard output cannot be written: expected a file or terminal with room\n");
+    return 2;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     try {
         const auto request = lab::parse_request(std::vector<std::string>(argv + 1, argv + argc), std::cout);
-        if (!request) return 0;
+        if (!request) return finish();
         switch (request->job) {
             case lab::Request::Job::demo:
                 run_demo(request->options);
@@ -79,7 +88,11 @@ int main(int argc, char** argv) {
                 compare(*request);
                 break;
         }
-        return 0;
+        return finish();
+    } catch (const std::bad_alloc&) {
+        std::fprintf(stderr,
+                     "gradient_flow: memory ran out: expected a smaller --hidden, --batch, --length or --threads\n");
+        return 2;
     } catch (const std::exception& error) {
         // One line, also where an error says which module was running.
         std::string message = error.what();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "gradient_flow/values.hpp"
@@ -17,17 +18,35 @@ namespace {
 using ebb::fail;
 using ebb::ValueError;
 
-constexpr std::size_t largest_size = 4096;       // of H, B and the embedding
-constexpr std::size_t largest_length = 100'000;  // T
-constexpr std::size_t most_steps = 100'000'000;
-constexpr std::size_t most_threads = 1024;
+/// The whole numbers that an option takes.
+struct Range {
+    std::uint64_t low, high;
+};
+constexpr Range sizes{1, 4096};       // H, B and the embedding
+constexpr Range lengths{2, 100'000};  // T: one step back, at least
+constexpr Range delays{0, 100'000};
+constexpr Range training_steps{0, 100'000'000};
+constexpr Range seeds{0, std::numeric_limits<std::uint64_t>::max()};
+constexpr Range thread_counts{0, 1024};
+
+/// Of --gain, --spectral-radius, --input-scale and the size of --forget-bias: far more than any network stands, and a
+/// weight times this is still a number in float.
+constexpr double largest_scale = 1e6;
+constexpr char scale_text[] = "a number from 0 to 1000000";
+constexpr char radius_text[] = "a number above 0, up to 1000000";
+constexpr char bias_text[] = "a number from -1000000 to 1000000";
+constexpr char rate_text[] = "a number, at least 0";
+
+std::string text_of(const Range& range) {
+    return fmt::format("a whole number from {} to {}", range.low, range.high);
+}
 
 [[noreturn]] void refuse(std::string_view option, std::string_view is, std::string_view expected) {
     fail<ValueError>(fmt::format("gradient_flow: --{} is {}: expected {}", option, is, expected));
 }
 
 template <class Number>
-Number parse_number(const char* option, const std::string& text, const char* expected) {
+Number parse_number(const char* option, const std::string& text, std::string_view expected) {
     Number number{};
     const char* const end = text.data() + text.size();
     const auto [rest, error] = std::from_chars(text.data(), end, number);
@@ -86,35 +105,35 @@ std::string cell_list(const std::vector<Cell>& chosen) {
 // ---- the kinds of fields; `member` is a pointer to one of Options
 
 template <class Number>
-Field whole(const char* name, const char* group, Number Options::*member, const char* help,
+Field whole(const char* name, const char* group, Number Options::*member, Range range, const char* help,
             Field::Kind kind = Field::Kind::setting) {
-    return {
-        name,
-        group,
-        "N",
-        help,
-        kind,
-        [=](Options& o, const std::string& text) { o.*member = parse_number<Number>(name, text, "a whole number"); },
-        [=](const Options& o) { return fmt::to_string(o.*member); }};
-}
-
-Field number(const char* name, const char* group, double Options::*member, const char* help) {
     return {name,
             group,
-            "X",
-            help,
-            Field::Kind::setting,
-            [=](Options& o, const std::string& text) { o.*member = parse_number<double>(name, text, "a number"); },
+            "N",
+            fmt::format("{}: {}", help, text_of(range)),
+            kind,
+            [=](Options& o, const std::string& text) { o.*member = parse_number<Number>(name, text, text_of(range)); },
             [=](const Options& o) { return fmt::to_string(o.*member); }};
 }
 
-Field number(const char* name, const char* group, std::optional<double> Options::*member, const char* help) {
+Field number(const char* name, const char* group, double Options::*member, const char* range, const char* help) {
     return {name,
             group,
             "X",
-            help,
+            fmt::format("{}: {}", help, range),
             Field::Kind::setting,
-            [=](Options& o, const std::string& text) { o.*member = parse_number<double>(name, text, "a number"); },
+            [=](Options& o, const std::string& text) { o.*member = parse_number<double>(name, text, range); },
+            [=](const Options& o) { return fmt::to_string(o.*member); }};
+}
+
+Field number(const char* name, const char* group, std::optional<double> Options::*member, const char* range,
+             const char* help) {
+    return {name,
+            group,
+            "X",
+            fmt::format("{}: {}", help, range),
+            Field::Kind::setting,
+            [=](Options& o, const std::string& text) { o.*member = parse_number<double>(name, text, range); },
             [=](const Options& o) { return o.*member ? fmt::to_string(*(o.*member)) : std::string(); }};
 }
 
@@ -131,13 +150,17 @@ Field choice(const char* name, const char* group, Choice Options::*member, const
 }
 
 Field text(const char* name, const char* group, std::string Options::*member, const char* type, const char* help,
-           Field::Kind kind) {
+           const char* expected, Field::Kind kind) {
     return {name,
             group,
             type,
             help,
             kind,
-            [=](Options& o, const std::string& given) { o.*member = given; },
+            [=](Options& o, const std::string& given) {
+                // Empty is what is not given.
+                if (given.empty()) refuse(name, "empty", expected);
+                o.*member = given;
+            },
             [=](const Options& o) { return o.*member; }};
 }
 
@@ -147,46 +170,52 @@ std::vector<Field> make_fields() {
                       *const training = "Training", *const results = "Results";
     return {
         choice("task", learned, &O::task, tasks, "What the sequences are"),
-        whole("length", learned, &O::length, "Steps in a sequence, when training and when measuring"),
-        whole("delay", learned, &O::delay, "Of the echo, in steps"),
+        whole("length", learned, &O::length, lengths, "Steps in a sequence, when training and when measuring"),
+        whole("delay", learned, &O::delay, delays, "Of the echo, in steps"),
         text("text", learned, &O::text, "FILE",
-             "The text, in UTF-8; default: the GNU GPL of /usr/share/common-licenses", Field::Kind::file),
+             "The text, in UTF-8; default: the GNU GPL of /usr/share/common-licenses, where missing Ebb's own pages",
+             "the name of a file", Field::Kind::file),
         text("csv", learned, &O::csv, "FILE", "The series: numbers in columns, with commas between them",
-             Field::Kind::file),
+             "the name of a file", Field::Kind::file),
         text("columns", learned, &O::columns, "LIST", "Which columns of the series, by name or number; default: all",
-             Field::Kind::file),
+             "names or numbers of columns", Field::Kind::file),
         {"cells", start, "LIST", "Which cells, with commas between them", Field::Kind::list,
          [](O& o, const std::string& given) { o.cells = parse_cells(given); },
          [](const O& o) { return cell_list(o.cells); }},
-        whole("hidden", start, &O::hidden, "Hidden units of each cell"),
-        whole("embedding", start, &O::embedding, "Numbers that stand for a symbol at the cell's input"),
+        whole("hidden", start, &O::hidden, sizes, "Hidden units of each cell"),
+        whole("embedding", start, &O::embedding, sizes, "Numbers that stand for a symbol at the cell's input"),
         choice("init", start, &O::init, inits, "How the recurrent matrix of each gate starts"),
-        number("gain", start, &O::gain, "Multiply the recurrent matrices by this at the start"),
-        number("spectral-radius", start, &O::spectral_radius, "Scale each recurrent matrix to this at the start"),
-        number("input-scale", start, &O::input_scale,
+        number("gain", start, &O::gain, scale_text, "Multiply the recurrent matrices by this at the start"),
+        number("spectral-radius", start, &O::spectral_radius, radius_text,
+               "Scale each recurrent matrix to this at the start"),
+        number("input-scale", start, &O::input_scale, scale_text,
                "Multiply the input's weights and the biases by this at the start"),
-        number("forget-bias", start, &O::forget_bias,
+        number("forget-bias", start, &O::forget_bias, bias_text,
                "Bias of the LSTM's forget gate and of the GRU's update gate at the start"),
-        whole("steps", training, &O::steps, "Training steps; 0 measures the untrained cells"),
-        whole("batch", training, &O::batch, "Sequences in a training step"),
-        number("learning-rate", training, &O::learning_rate, "Of Adam"),
-        number("clip", training, &O::clip, "Clip the norm of the gradient to this; 0 does not clip"),
-        whole("seed", training, &O::seed, "Of the weights and of the order of the training sequences"),
+        whole("steps", training, &O::steps, training_steps, "Training steps; 0 measures the untrained cells"),
+        whole("batch", training, &O::batch, sizes, "Sequences in a training step"),
+        number("learning-rate", training, &O::learning_rate, rate_text, "Of Adam"),
+        number("clip", training, &O::clip, rate_text, "Clip the norm of the gradient to this; 0 does not clip"),
+        whole("seed", training, &O::seed, seeds, "Of the weights and of the order of the training sequences"),
         choice("precision", training, &O::precision, precisions,
                "Of the training; gradients are measured in double always"),
-        text("out", results, &O::out, "FOLDER", "Where the report, the figures and the numbers go", Field::Kind::place),
-        whole("threads", results, &O::threads, "Runs at once, with the same result; 0: as many as there are cores",
-              Field::Kind::threads),
+        text("out", results, &O::out, "FOLDER", "Where the report, the figures and the numbers go", "a folder",
+             Field::Kind::place),
+        whole("threads", results, &O::threads, thread_counts,
+              "Runs at once, with the same result; 0: as many as there are cores", Field::Kind::threads),
     };
 }
 
-void check_whole(const char* option, std::size_t value, std::size_t low, std::size_t high) {
-    if (value < low || value > high)
-        refuse(option, fmt::to_string(value), fmt::format("a whole number from {} to {}", low, high));
+void check_whole(const char* option, std::size_t value, Range range) {
+    if (value < range.low || value > range.high) refuse(option, fmt::to_string(value), text_of(range));
 }
 
 void check_at_least_0(const char* option, double value) {
-    if (!(value >= 0) || !std::isfinite(value)) refuse(option, fmt::to_string(value), "a number, at least 0");
+    if (!(value >= 0) || !std::isfinite(value)) refuse(option, fmt::to_string(value), rate_text);
+}
+
+void check_scale(const char* option, double value) {
+    if (!(value >= 0 && value <= largest_scale)) refuse(option, fmt::to_string(value), scale_text);
 }
 
 /// As a shell reads it back: inside of '..' only ' itself is special.
@@ -238,25 +267,25 @@ void check(const Options& options) {
     for (const Cell cell : options.cells)
         if (std::count(options.cells.begin(), options.cells.end(), cell) > 1)
             refuse("cells", cell_list(options.cells), "each cell once");
-    check_whole("hidden", options.hidden, 1, largest_size);
-    check_whole("embedding", options.embedding, 1, largest_size);
-    check_whole("length", options.length, 2, largest_length);  // one step back, at least
-    check_whole("delay", options.delay, 0, largest_length);
-    check_whole("batch", options.batch, 1, largest_size);
-    check_whole("steps", options.steps, 0, most_steps);
-    check_whole("threads", options.threads, 0, most_threads);
+    check_whole("hidden", options.hidden, sizes);
+    check_whole("embedding", options.embedding, sizes);
+    check_whole("length", options.length, lengths);
+    check_whole("delay", options.delay, delays);
+    check_whole("batch", options.batch, sizes);
+    check_whole("steps", options.steps, training_steps);
+    check_whole("threads", options.threads, thread_counts);
     check_at_least_0("learning-rate", options.learning_rate);
     check_at_least_0("clip", options.clip);
-    check_at_least_0("input-scale", options.input_scale);
-    if (options.gain) check_at_least_0("gain", *options.gain);
+    check_scale("input-scale", options.input_scale);
+    if (options.gain) check_scale("gain", *options.gain);
     // No factor but 0 takes a matrix to the radius 0, and that is --gain 0.
-    if (options.spectral_radius && !(*options.spectral_radius > 0 && std::isfinite(*options.spectral_radius)))
-        refuse("spectral-radius", fmt::to_string(*options.spectral_radius), "a number above 0");
+    if (options.spectral_radius && !(*options.spectral_radius > 0 && *options.spectral_radius <= largest_scale))
+        refuse("spectral-radius", fmt::to_string(*options.spectral_radius), radius_text);
     if (options.gain && options.spectral_radius)
         refuse("gain", fmt::format("{}, --spectral-radius is {}", *options.gain, *options.spectral_radius),
                "one of the two: both scale the recurrent matrix");
-    if (options.forget_bias && !std::isfinite(*options.forget_bias))
-        refuse("forget-bias", fmt::to_string(*options.forget_bias), "a number");
+    if (options.forget_bias && !(std::abs(*options.forget_bias) <= largest_scale))
+        refuse("forget-bias", fmt::to_string(*options.forget_bias), bias_text);
     if (options.task == TaskName::series && options.csv.empty())
         refuse("csv", "not given", "the file of the series, for --task series");
     if (options.out.empty()) refuse("out", "empty", "a folder");

@@ -69,7 +69,7 @@ struct Field {
     const char* name;  ///< "gain"
     const char* group;
     std::string type;  ///< "X", "uniform|normal|..."
-    const char* help;
+    std::string help;
     Kind kind;
     /// Throws ebb::ValueError, naming the option, for what is no such value.
     std::function<void(Options&, const std::string&)> set;

@@ -61,6 +61,19 @@ std::string factor_text(const std::vector<double>& norms) {
     return decay ? fmt::format("{:.3f}", decay->factor) : std::string("-");
 }
 
+/// Why the measured factor is not the mean gate, in three columns and a word: the difference, the part of it that the
+/// gates make by themselves, and the rest, which has gone through W_hh.
+std::string difference_text(const Measurement& flow) {
+    const std::optional<Decay> measured = fit_decay(flow.carried()), alone = fit_decay(flow.gates_alone);
+    if (!measured || !alone) return fmt::format("{:>10}   {:>11}   {:>10}", "-", "-", "-");
+    const double whole = measured->factor - flow.mean_gate, by_gates = alone->factor - flow.mean_gate,
+                 by_matrix = measured->factor - alone->factor;
+    const char* const why = std::abs(whole) < 0.01                     ? "yes, to 0.01"
+                            : std::abs(by_gates) > std::abs(by_matrix) ? "no, more by the gates"
+                                                                       : "no, more by W_hh";
+    return fmt::format("{:>+10.3f}   {:>+11.3f}   {:>+10.3f}   {}", whole, by_gates, by_matrix, why);
+}
+
 /// Calls `row` for each cell before and after training.
 template <class Row>
 void each_row(const CellResult& result, Row row) {
@@ -125,6 +138,13 @@ std::string decay_text(const Experiment& experiment) {
                     fmt::format("{:<4} {:<9} {:<9} {:>8}   {:>11}   {:>9.3f}   {:>17.3f}\n", cell, weights,
                                 result.cell == Cell::lstm ? "||dL/dc||" : "||dL/dh||", factor_text(stop.flow.carried()),
                                 factor_text(stop.flow.gates_alone), stop.flow.mean_gate, stop.flow.geometric_gate);
+            });
+    text += fmt::format("\nIs the factor the mean gate?\n{:<4} {:<9} {:>10}   {:>11}   {:>10}   {}\n", "cell",
+                        "weights", "difference", "gates alone", "by W_hh", "do they agree?");
+    for (const CellResult& result : experiment.cells)
+        if (result.cell != Cell::tanh)
+            each_row(result, [&](const Stop& stop, const char* cell, const char* weights) {
+                text += fmt::format("{:<4} {:<9} {}\n", cell, weights, difference_text(stop.flow));
             });
     text +=
         "  On the state's direct way each step multiplies the gradient by a gate: the\n"

@@ -4,6 +4,8 @@
 #include <ebb/core/file.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <set>
 #include <system_error>
@@ -11,6 +13,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 namespace lab {
 namespace {
@@ -31,17 +34,37 @@ std::set<std::string> files_of_earlier(const fs::path& record) {
 }
 
 [[noreturn]] void no_folder(const std::string& folder, const std::error_code& error) {
+    std::error_code ignored;
+    if (fs::is_directory(folder, ignored))
+        ebb::fail<ebb::FileError>(
+            fmt::format("gradient_flow: --out {} cannot be written: {}: expected a folder where files can be made",
+                        folder, error.message()));
     ebb::fail<ebb::FileError>(
         fmt::format("gradient_flow: --out {} cannot be made: {}: expected a folder, or a path where one can be made",
                     folder, error.message()));
 }
 
+/// What hinders a file in the folder, found by writing one.
+std::error_code try_to_write(const fs::path& folder) {
+    const std::string probe = (folder / fmt::format(".probe.{}.tmp", ::getpid())).string();
+    std::FILE* const file = std::fopen(probe.c_str(), "w");
+    if (!file) return {errno, std::generic_category()};
+    const bool written = std::fputc('\n', file) != EOF;
+    const bool closed = std::fclose(file) == 0;
+    const std::error_code error =
+        written && closed ? std::error_code() : std::error_code(errno, std::generic_category());
+    std::error_code ignored;
+    fs::remove(probe, ignored);
+    return error;
+}
+
 }  // namespace
 
-void prepare_folder(const std::string& folder) {
-    std::error_code error;
-    for (const char* part : {"figures", "data"}) {
+void prepare_folder(const std::string& folder, const std::vector<std::string>& parts) {
+    for (const std::string& part : parts) {
+        std::error_code error;
         fs::create_directories(fs::path(folder) / part, error);
+        if (!error) error = try_to_write(fs::path(folder) / part);
         if (error) no_folder(folder, error);
     }
 }

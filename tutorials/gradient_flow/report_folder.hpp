@@ -4,13 +4,15 @@
 #include <ebb/inspect/report.hpp>
 
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
 namespace lab {
 
-/// Makes the folder, so that a bad --out is refused before the work and not after it. Throws ebb::FileError.
-void prepare_folder(const std::string& folder);
+/// Makes the folder and writes a file in each of its parts, which goes again, so that a bad --out is refused before the
+/// work and not after it. Throws ebb::FileError.
+void prepare_folder(const std::string& folder, const std::vector<std::string>& parts = {"", "figures", "data"});
 
 /// Writes report.html, figures/*.svg, data/*.csv and *.json, and `record` as a JSON file called `name`, with the
 /// figures and data as its "files", each atomically. Figures and data that only an earlier report in the same folder

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <numeric>
 #include <ostream>
 #include <set>
 
@@ -20,6 +21,69 @@ using ebb::fail;
 using ebb::ValueError;
 
 constexpr std::size_t most_seeds = 10'000;
+
+std::string seeds_text() {
+    return fmt::format("a whole number from 1 to {}", most_seeds);
+}
+
+/// The fewest letters to put in, take out or change that lead from one word to the other (Levenshtein 1966).
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);  // from the letters of `a` so far to each beginning of `b`
+    std::iota(row.begin(), row.end(), 0u);
+    for (const char letter : a) {
+        std::size_t diagonal = row[0]++;
+        for (std::size_t k = 0; k < b.size(); ++k) {
+            const std::size_t changed = diagonal + (letter != b[k]);
+            diagonal = row[k + 1];
+            row[k + 1] = std::min({changed, row[k] + 1, diagonal + 1});
+        }
+    }
+    return row.back();
+}
+
+/// The option that `word` most likely means: the one that it begins with or that begins with it, or the nearest; empty
+/// where none is near.
+std::string nearest_option(const CLI::App& app, const std::string& word) {
+    std::string nearest;
+    std::size_t smallest = 3;
+    for (const CLI::Option* option : app.get_options()) {
+        const std::string name = option->get_name();
+        const bool begins = word.size() > 3 && (name.starts_with(word) || word.starts_with(name));
+        const std::size_t far = begins ? 0 : distance(word, name);
+        if (far >= smallest) continue;
+        smallest = far;
+        nearest = name;
+    }
+    return nearest;
+}
+
+[[noreturn]] void refuse_word(const CLI::App& app, const std::string& word) {
+    if (!word.starts_with("-"))
+        fail<ValueError>(
+            fmt::format("gradient_flow: '{}' belongs to no option: expected --OPTION VALUE: --help lists all", word));
+    const std::string name = word.substr(0, word.find('='));
+    const std::string nearest = nearest_option(app, name);
+    fail<ValueError>(fmt::format("gradient_flow: there is no option {}: {}--help lists all", name,
+                                 nearest.empty() ? "" : fmt::format("did you mean {}? ", nearest)));
+}
+
+/// What the parser leaves to us: an option that is not there, is there twice, or has no value.
+void check_words(const CLI::App& app) {
+    for (const CLI::Option* given : app.get_options()) {
+        const std::string name = given->get_name();
+        for (const std::string& value : given->results())
+            if (value.starts_with("--"))
+                fail<ValueError>(fmt::format("gradient_flow: {} has no value: expected {} {}, and {} comes next", name,
+                                             name, given->get_type_name(), value));
+        if (given->get_items_expected_max() == 1 && given->count() > 1)
+            fail<ValueError>(fmt::format("gradient_flow: {} is there {} times: expected once", name, given->count()));
+    }
+    const std::vector<std::string> rest = app.remaining();
+    // An option that is none comes before its value, whichever the parser saw first.
+    const auto option = std::find_if(rest.begin(), rest.end(), [](const auto& word) { return word.starts_with("-"); });
+    if (option != rest.end()) refuse_word(app, *option);
+    if (!rest.empty()) refuse_word(app, rest.front());
+}
 
 /// What stands on the command line, by option; nothing is understood yet.
 struct Given {
@@ -47,26 +111,41 @@ std::optional<Given> read(const std::vector<std::string>& arguments, std::ostrea
                field.help)
             ->type_name(field.type)
             ->default_str(field.get(defaults))
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)  // check_words refuses what is there twice
             ->group(field.group);
     const char* const lab = "The lab";
-    app.add_option("--seeds", given.seeds, "So many seeds, from --seed on")->type_name("N")->group(lab);
+    app.add_option("--seeds", given.seeds, fmt::format("So many seeds, from --seed on: {}", seeds_text()))
+        ->type_name("N")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+        ->group(lab);
     app.add_option("--resume", given.resume, "Go on with the sweep in this folder, as the same command does")
         ->type_name("FOLDER")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
         ->group(lab);
     app.add_option("--compare", given.compare, "One report over runs that are there; of a sweep all runs")
         ->type_name("RUN...")
         ->group(lab);
+    app.allow_extras();
     try {
         std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
         app.parse(std::move(reversed));
+        check_words(app);
     } catch (const CLI::CallForHelp&) {
         help << app.help();
         return std::nullopt;
+    } catch (const CLI::ArgumentMismatch&) {
+        fail<ValueError>(fmt::format("gradient_flow: {} has no value: expected one after it: --help lists all options",
+                                     arguments.back()));
     } catch (const CLI::ParseError& error) {
         std::string message = error.what();
         std::replace(message.begin(), message.end(), '\n', ' ');
         fail<ValueError>(fmt::format("gradient_flow: {}: --help lists the options", message));
     }
+    for (const char* name : {"--resume", "--seeds", "--compare"})
+        for (const std::string& value : app.get_option(name)->results())
+            if (value.empty())
+                fail<ValueError>(fmt::format("gradient_flow: {} is empty: expected {}", name,
+                                             std::string_view(name) == "--seeds" ? seeds_text() : "a folder"));
     return given;
 }
 
@@ -109,8 +188,7 @@ void add_seeds(const std::string& text, Request& request) {
     const char* const end = text.data() + text.size();
     const auto [rest, error] = std::from_chars(text.data(), end, count);
     if (error != std::errc() || rest != end || count < 1 || count > most_seeds)
-        fail<ValueError>(
-            fmt::format("gradient_flow: --seeds is '{}': expected a whole number from 1 to {}", text, most_seeds));
+        fail<ValueError>(fmt::format("gradient_flow: --seeds is '{}': expected {}", text, seeds_text()));
     const auto is_seed = [](const Axis& axis) { return axis.option == "seed"; };
     if (std::any_of(request.axes.begin(), request.axes.end(), is_seed))
         fail<ValueError>("gradient_flow: --seeds is given with several values for --seed: expected one of the two");

@@ -109,11 +109,7 @@ void claim_folder(const Sweep& sweep) {
             refuse_folder(sweep.folder, fmt::format("holds {}, and no sweep.json", entry.path().filename().string()),
                           "an empty folder, or one of a sweep");
     // Nothing else before sweep.json: a folder with anything in it and without that file is nobody's sweep.
-    fs::create_directories(folder, error);
-    if (error)
-        ebb::fail<ebb::FileError>(fmt::format(
-            "gradient_flow: --out {} cannot be made: {}: expected a folder, or a path where one can be made",
-            sweep.folder, error.message()));
+    prepare_folder(sweep.folder, {""});
     ebb::write_file_atomically(file.string(), expected);
 }
 
@@ -193,7 +189,14 @@ Sweep plan(const Request& request) {
 
 Sweep resumed(const Request& request) {
     const std::string file = (fs::path(request.resume) / "sweep.json").string();
-    const json content = json::parse(ebb::read_file(file), nullptr, false);
+    std::string there;
+    try {
+        there = ebb::read_file(file);
+    } catch (const ebb::FileError& error) {
+        ebb::fail<ebb::FileError>(fmt::format("gradient_flow: --resume {}: {}: expected the folder of a sweep",
+                                              request.resume, error.what()));
+    }
+    const json content = json::parse(there, nullptr, false);
     if (!content.is_object() || !content.contains("arguments") || !content["arguments"].is_array())
         ebb::fail<ebb::ValueError>(fmt::format("gradient_flow: {} is damaged: expected what a sweep writes", file));
     std::vector<std::string> arguments;
@@ -227,6 +230,7 @@ std::string describe(const Sweep& sweep) {
 
 void run_sweep(const Sweep& sweep, const ebb::Progress& progress) {
     claim_folder(sweep);
+    prepare_folder(sweep.folder);
     remove_remainders(sweep.folder);
     std::vector<const PlannedRun*> queue;
     std::size_t steps = 0;

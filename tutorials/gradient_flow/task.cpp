@@ -23,7 +23,8 @@ Sources read_sources(const Options& options, const std::vector<TaskName>& tasks)
     Sources sources;
     for (const TaskName task : tasks) {
         if (task == TaskName::text && !sources.text)
-            sources.text = options.text.empty() ? tutorial::default_corpus() : tutorial::read_corpus(options.text);
+            sources.text = options.text.empty() ? tutorial::default_corpus()
+                                                : tutorial::read_corpus(options.text, "gradient_flow");
         if (task == TaskName::series && !sources.series) sources.series = read_series(options.csv, options.columns);
     }
     return sources;

@@ -18,7 +18,6 @@ using ebb::FileError;
 using ebb::ValueError;
 
 constexpr char debian_folder[] = "/usr/share/common-licenses";
-constexpr char debian_text[] = "/usr/share/common-licenses/GPL-3";
 
 /// The code points of a text in UTF-8, without a leading byte order mark and with LF for CR LF.
 std::vector<char32_t> code_points(std::string_view text) {
@@ -65,10 +64,10 @@ Corpus join_corpus(std::string name, const std::vector<std::string>& texts) {
     std::sort(corpus.alphabet.begin(), corpus.alphabet.end());
     corpus.alphabet.erase(std::unique(corpus.alphabet.begin(), corpus.alphabet.end()), corpus.alphabet.end());
     if (corpus.alphabet.size() < 2)
-        fail<ValueError>(
-            fmt::format("make_corpus: {} has {} different character: expected at least 2: from less there is "
-                        "nothing to learn",
-                        corpus.name, corpus.alphabet.size()));
+        fail<ValueError>(fmt::format(
+            "make_corpus: {} has {}: expected at least 2 different characters: from less there is nothing to "
+            "learn",
+            corpus.name, corpus.alphabet.empty() ? "no character" : "only one character, again and again"));
     corpus.text.reserve(characters.size());
     for (const char32_t character : characters)
         corpus.text.push_back(std::lower_bound(corpus.alphabet.begin(), corpus.alphabet.end(), character) -
@@ -80,9 +79,27 @@ Corpus read_corpus(const std::string& path) {
     return make_corpus(path, ebb::read_text_file(path));
 }
 
-Corpus default_corpus() {
+Corpus read_corpus(const std::string& path, const char* program) {
+    const auto refusal = [&](std::string what) {
+        // The option takes the place of the call.
+        for (const std::string& call :
+             {fmt::format("read_text_file: \"{}\": ", path), fmt::format("make_corpus: {} ", path)})
+            if (what.starts_with(call)) what.erase(0, call.size());
+        if (what.find("expected") == std::string::npos) what += ": expected a readable text in UTF-8";
+        return fmt::format("{}: --text {}: {}", program, path, what);
+    };
+    try {
+        return read_corpus(path);
+    } catch (const FileError& error) {
+        fail<FileError>(refusal(error.what()));
+    } catch (const ValueError& error) {
+        fail<ValueError>(refusal(error.what()));
+    }
+}
+
+Corpus default_corpus(const std::string& first) {
     std::error_code ignored;
-    if (fs::exists(debian_text, ignored)) return read_corpus(debian_text);
+    if (fs::exists(first, ignored)) return read_corpus(first);
     std::vector<fs::path> pages;
     for (const fs::path& folder : {fs::path(EBB_SOURCE_DIR), fs::path(EBB_SOURCE_DIR) / "docs"})
         for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
@@ -91,7 +108,7 @@ Corpus default_corpus() {
         fail<FileError>(
             fmt::format("default_corpus: neither {} nor Ebb's own pages in {} are there: expected a text: "
                         "name one with --text FILE",
-                        debian_text, EBB_SOURCE_DIR));
+                        first, EBB_SOURCE_DIR));
     std::sort(pages.begin(), pages.end());
     std::string text;
     for (const fs::path& page : pages) text += ebb::read_text_file(page.string());

@@ -30,9 +30,15 @@ Corpus join_corpus(std::string name, const std::vector<std::string>& texts);
 /// text: one with a zero byte, or with bytes that are no UTF-8, whose place the message gives.
 Corpus read_corpus(const std::string& path);
 
-/// The GNU General Public License that every Debian has; where it is missing, the documentation of Ebb itself.
-/// Throws ebb::FileError where neither is there.
-Corpus default_corpus();
+/// The same for a program's option --text: what is thrown names the program, the option and what was expected.
+Corpus read_corpus(const std::string& path, const char* program);
+
+/// Where every Debian has the GNU General Public License.
+inline constexpr char debian_text[] = "/usr/share/common-licenses/GPL-3";
+
+/// The file `first`; where it is missing, the documentation of Ebb itself. Throws ebb::FileError where neither is
+/// there.
+Corpus default_corpus(const std::string& first = debian_text);
 
 /// All licences that every Debian has, by name, without the links among them; where they are missing, as
 /// `default_corpus`.

@@ -66,12 +66,17 @@ TEST_CASE("what is no text is refused, and the message says why") {
     written(folder, std::string("\x7f"
                                 "ELF\x02\x01\x01\x00\x00",
                                 9));
-    CHECK(message(path) == of(path, "byte 7 is 0x00: expected a text in UTF-8"));
+    CHECK(message(path) == of(path, "byte 7 is 0, as in binary files: expected a text in UTF-8"));
     written(folder, "caf\xe9 latin");
     CHECK(message(path) == of(path, "byte 3 is 0xe9: expected a text in UTF-8"));
     written(folder, "aaaa");
-    CHECK(message(path) == "make_corpus: " + path +
-                               " has 1 different character: expected at least 2: from less there is nothing to learn");
+    const std::string learn = ": expected at least 2 different characters: from less there is nothing to learn";
+    CHECK(message(path) == "make_corpus: " + path + " has only one character, again and again" + learn);
+    CHECK_THROWS_WITH_AS(make_corpus("bom", "\xEF\xBB\xBF"), ("make_corpus: bom has no character" + learn).c_str(),
+                         ebb::ValueError);
+    CHECK_THROWS_WITH_AS(read_corpus(path, "program"),
+                         ("program: --text " + path + ": has only one character, again and again" + learn).c_str(),
+                         ebb::ValueError);
     CHECK_THROWS_AS(read_corpus(missing), ebb::FileError);
     CHECK_THROWS_AS(read_corpus(path), ebb::ValueError);
 }
@@ -93,6 +98,16 @@ TEST_CASE("the bits of a character that is coded by its frequency") {
     CHECK(frequency_bits(corpus) == doctest::Approx((-std::log2(2.0 / 20) - std::log2(18.0 / 20)) / 2).epsilon(1e-14));
     CHECK(uniform_bits(corpus) == 1);
     CHECK(uniform_bits(make_corpus("", "abcdefgh")) == 3);
+}
+
+TEST_CASE("where the default text is missing, the project's own pages take its place") {
+    const TemporaryFolder folder;
+    const Corpus corpus = default_corpus(folder / "missing");
+    CHECK(corpus.name.starts_with("the documentation in "));
+    CHECK_NOTHROW(check_length(corpus, lab::Options().length));
+    CHECK_NOTHROW(encode(corpus, "recurrent networks"));
+    written(folder, "another text");
+    CHECK(default_corpus(folder / "text").name == folder / "text");
 }
 
 TEST_CASE("the default text is there, and long enough for the default options") {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "support/corpus.hpp"
 #include "tutorials/documented.hpp"
 #include "tutorials/gradient_flow/run_program.hpp"
 #include <doctest/doctest.h>
@@ -73,6 +74,10 @@ std::size_t check_commands(const std::string& page_name) {
 }  // namespace
 
 TEST_CASE("each command of the demo's page prints what the page shows") {
+    if (!std::filesystem::exists(tutorial::debian_text)) {
+        MESSAGE("skipped: the page shows numbers of " << tutorial::debian_text);
+        return;
+    }
     CHECK(check_commands("gradient-flow") >= 8);
 }
 

@@ -1,6 +1,7 @@
 #include <ebb/core/error.hpp>
 #include <ebb/core/file.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -100,8 +101,8 @@ TEST_CASE("the terminal gets every cell before and after training, and their ord
     const Experiment experiment = run(options);
     const std::string text = results_text(experiment, {.unicode = false});
     for (const char* title : {"\ntanh ", "\nLSTM ", "\nGRU "}) CHECK(count(text, title) >= 2);
-    CHECK(count(text, "untrained") == 6);
-    CHECK(count(text, " trained  ") == 6);
+    CHECK(count(text, "untrained") == 8);
+    CHECK(count(text, " trained  ") == 8);
     // No line is wider than a terminal.
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) CHECK_MESSAGE(line.size() <= 80, line);
@@ -125,6 +126,29 @@ TEST_CASE("a run without training, with one cell, and over two characters shows 
         CHECK_NOTHROW(make_report(experiment).html());
         CHECK(count(results_text(experiment, {.unicode = false}), "trained") >= 1);
     }
+}
+
+TEST_CASE("the table says why the decay is not the mean gate, by what was measured") {
+    const auto row_of = [](double measured, double alone, double mean) {
+        Options options = small_options();
+        options.steps = 0;
+        options.cells = {Cell::lstm};
+        Experiment experiment = run(options);
+        Measurement& flow = experiment.cells[0].stops.back().flow;
+        flow.mean_gate = mean;
+        for (std::size_t d = 0; d < flow.cell_state.size(); ++d) {
+            flow.cell_state[d] = std::pow(measured, static_cast<double>(d));
+            flow.gates_alone[d] = std::pow(alone, static_cast<double>(d));
+        }
+        const std::string text = results_text(experiment, {.unicode = false});
+        const std::size_t at = text.find("LSTM untrained ", text.find("Is the factor the mean gate?"));
+        return text.substr(at, text.find('\n', at) - at);
+    };
+    CHECK(row_of(0.7, 0.6, 0.5) == "LSTM untrained     +0.200        +0.100       +0.100   no, more by W_hh");
+    CHECK(row_of(0.65, 0.6, 0.5) == "LSTM untrained     +0.150        +0.100       +0.050   no, more by the gates");
+    CHECK(row_of(0.4, 0.52, 0.5) == "LSTM untrained     -0.100        +0.020       -0.120   no, more by W_hh");
+    CHECK(row_of(0.509, 0.502, 0.5) == "LSTM untrained     +0.009        +0.002       +0.007   yes, to 0.01");
+    CHECK(row_of(0.5, 0, 0.5) == "LSTM untrained          -             -            -");
 }
 
 TEST_CASE("an output folder that cannot be made is refused before the work") {

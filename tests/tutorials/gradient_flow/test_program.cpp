@@ -7,6 +7,7 @@
 #include "tutorials/gradient_flow/lab.hpp"
 #include "tutorials/gradient_flow/run_program.hpp"
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 TEST_CASE("a small run prints its table and its report's path, and draws no progress into a file") {
     const TemporaryFolder folder;
@@ -44,10 +45,14 @@ TEST_CASE("what is wrong is said in one line on standard error, and nothing is l
         {"--hidden 0", "gradient_flow: --hidden is 0: expected a whole number from 1 to 4096"},
         {"--length 0", "gradient_flow: --length is 0: expected a whole number from 2 to 100000"},
         {"--text " + (folder / "missing"),
-         "read_text_file: \"" + (folder / "missing") + "\": cannot open: No such file or directory"},
-        {"--text " + (folder / "empty"), "read_text_file: \"" + (folder / "empty") + "\": is empty, expected a text"},
-        {"--text " + (folder / "binary"),
-         "read_text_file: \"" + (folder / "binary") + "\": byte 4 is 0x00: expected a text in UTF-8"},
+         "gradient_flow: --text " + (folder / "missing") +
+             ": cannot open: No such file or directory: expected a readable text in UTF-8"},
+        {"--task text --text " + (folder / "missing"),
+         "gradient_flow: --text " + (folder / "missing") +
+             ": cannot open: No such file or directory: expected a readable text in UTF-8"},
+        {"--text " + (folder / "empty"), "gradient_flow: --text " + (folder / "empty") + ": is empty, expected a text"},
+        {"--text " + (folder / "binary"), "gradient_flow: --text " + (folder / "binary") +
+                                              ": byte 4 is 0, as in binary files: expected a text in UTF-8"},
         {"--text " + text,
          "check_length: " + text +
              " has 300 characters, of which the last tenth (30) is held out: expected more than 128 held out, the "
@@ -68,4 +73,53 @@ TEST_CASE("what is wrong is said in one line on standard error, and nothing is l
           "gradient_flow: GRU: after step 1 the loss is nan: expected a finite number: a smaller --learning-rate or "
           "--clip keeps the weights in bounds\n");
     CHECK(!std::filesystem::exists(out + "/report.html"));
+}
+
+TEST_CASE("a folder that cannot be written is refused before the training") {
+    if (::geteuid() == 0) {
+        MESSAGE("skipped: root may write everywhere");
+        return;
+    }
+    const TemporaryFolder folder;
+    const std::string text = folder / "text";
+    std::ofstream(text) << invented_text(2000);
+    namespace fs = std::filesystem;
+    for (const char* part : {"", "figures", "data"}) {
+        const std::string out = folder / "out";
+        fs::create_directories(out + "/figures");
+        fs::create_directories(out + "/data");
+        const fs::path locked = fs::path(out) / part;
+        fs::permissions(locked, static_cast<fs::perms>(0555));
+        const Ended ended = gradient_flow(folder, "--text '" + text + "' --out '" + out + "' --length 9");
+        fs::permissions(locked, static_cast<fs::perms>(0755));
+        CHECK(ended.code == 2);
+        CHECK(ended.output.empty());
+        CHECK(ended.errors == "gradient_flow: --out " + out +
+                                  " cannot be written: Permission denied: expected a folder where files can be made\n");
+    }
+}
+
+TEST_CASE("output that does not arrive is an error") {
+    const TemporaryFolder folder;
+    const Ended full = gradient_flow(folder, "--help >/dev/full 2>'" + (folder / "said") + "'; exit $?");
+    CHECK(full.code == 2);
+    CHECK(ebb::read_file(folder / "said") ==
+          "gradient_flow: standard output cannot be written: expected a file or terminal with room\n");
+}
+
+TEST_CASE("where memory runs out, the message says what to make smaller") {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    MESSAGE("skipped: a sanitizer takes more memory than any limit leaves");
+#else
+    const TemporaryFolder folder;
+    const std::string text = folder / "text";
+    std::ofstream(text) << invented_text(20000);
+    const Ended ended = gradient_flow(
+        folder,
+        "--text '" + text + "' --out '" + (folder / "out") + "' --hidden 4096 --batch 4096 --length 1000 --threads 1",
+        "ulimit -v 1000000; ");
+    CHECK(ended.code == 2);
+    CHECK(ended.errors ==
+          "gradient_flow: memory ran out: expected a smaller --hidden, --batch, --length or --threads\n");
+#endif
 }

@@ -265,8 +265,9 @@ TEST_CASE("a folder of another sweep, or of something else, is refused and left 
 
     const Ended ended = gradient_flow(folder, "--resume '" + (folder / "mine") + "'");
     CHECK(ended.code == 2);
-    CHECK(ended.errors ==
-          "read_file: \"" + (folder / "mine/sweep.json") + "\": cannot open: No such file or directory\n");
+    CHECK(ended.errors == "gradient_flow: --resume " + (folder / "mine") + ": read_file: \"" +
+                              (folder / "mine/sweep.json") +
+                              "\": cannot open: No such file or directory: expected the folder of a sweep\n");
     std::ofstream(folder / "mine/sweep.json") << "[1, 2";
     CHECK(gradient_flow(folder, "--resume '" + (folder / "mine") + "'").errors ==
           "gradient_flow: " + (folder / "mine/sweep.json") + " is damaged: expected what a sweep writes\n");
