@@ -3,7 +3,9 @@
 #include <ebb/layers/module.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <mutex>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -31,6 +33,18 @@ void Module<T>::set_name(const std::string& name) {
 template <class T>
 std::string Module<T>::probe_name(const std::string& what) const {
     return joined(name(), what);
+}
+
+template <class T>
+void Module<T>::refresh_names(std::size_t& version, const std::function<void()>& make) const {
+    // The version is published after the names: who reads the one without a lock may read the others.
+    const std::atomic_ref<std::size_t> noted(version);
+    if (noted.load(std::memory_order_acquire) == state_->name_version) return;
+    static std::mutex making;
+    const std::scoped_lock lock(making);
+    if (noted.load(std::memory_order_relaxed) == state_->name_version) return;
+    make();
+    noted.store(state_->name_version, std::memory_order_release);
 }
 
 template <class T>

@@ -3,6 +3,8 @@
 #include <ebb/autograd/parameter.hpp>
 
 #include <cstddef>
+#include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -99,8 +101,10 @@ class Module {
     }
     /// What `inspect` calls something that the module computes: "encoder.h", or "h" of a module without a name.
     std::string probe_name(const std::string& what) const;
-    /// Goes up with every change of the name: for what is derived from it.
-    std::size_t name_version() const noexcept { return state_->name_version; }
+    /// Calls `make`, which derives names from this module's, if its name has changed since `version` was noted.
+    /// Threads that record one layer on tapes of their own may call it at once: one of them makes what all then read.
+    void refresh_names(std::size_t& version, const std::function<void()>& make) const;
+    static constexpr std::size_t no_name_version = std::numeric_limits<std::size_t>::max();  ///< nothing made yet
 
   private:
     struct State {

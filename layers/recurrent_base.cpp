@@ -50,11 +50,10 @@ std::string RecurrentBase<T>::takes() const {
 
 template <class T>
 const StepLabels& RecurrentBase<T>::labels() const {
-    if (labels_version_ != this->name_version()) {
+    this->refresh_names(labels_version_, [this] {
         labels_.h = Name(this->probe_name("h"));
         labels_.c = Name(this->probe_name("c"));
-        labels_version_ = this->name_version();
-    }
+    });
     return labels_;
 }
 

@@ -6,7 +6,6 @@
 #include <ebb/layers/recurrent_step.hpp>
 #include <ebb/layers/sequence_steps.hpp>
 
-#include <limits>
 #include <string>
 
 namespace ebb {
@@ -66,7 +65,7 @@ class RecurrentBase : public Module<T> {
     Granularity granularity_;
     Activation<T> activation_;
     mutable StepLabels labels_;
-    mutable std::size_t labels_version_ = std::numeric_limits<std::size_t>::max();  // of no name: not made yet
+    mutable std::size_t labels_version_ = Module<T>::no_name_version;
 };
 
 extern template class RecurrentBase<float>;

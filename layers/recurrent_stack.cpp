@@ -118,15 +118,15 @@ std::size_t RecurrentStack<T>::inputs_of(std::size_t cell, std::size_t width) co
 
 template <class T>
 void RecurrentStack<T>::update_labels() const {
-    if (labels_version_ == this->name_version()) return;
-    for (std::size_t cell = 0; cell < labels_.size(); ++cell) {
-        std::string prefix;
-        if (options_.num_layers > 1) prefix += fmt::format("l{}.", cell / directions());
-        if (cell % directions() == 1) prefix += "reverse.";
-        labels_[cell].parts.clear();
-        for (const StatePart& part : parts_) labels_[cell].parts.emplace_back(this->probe_name(prefix + part.name));
-    }
-    labels_version_ = this->name_version();
+    this->refresh_names(labels_version_, [this] {
+        for (std::size_t cell = 0; cell < labels_.size(); ++cell) {
+            std::string prefix;
+            if (options_.num_layers > 1) prefix += fmt::format("l{}.", cell / directions());
+            if (cell % directions() == 1) prefix += "reverse.";
+            labels_[cell].parts.clear();
+            for (const StatePart& part : parts_) labels_[cell].parts.emplace_back(this->probe_name(prefix + part.name));
+        }
+    });
 }
 
 template <class T>

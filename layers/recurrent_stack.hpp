@@ -12,7 +12,6 @@
 #include <functional>
 #include <initializer_list>
 #include <iterator>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -119,7 +118,7 @@ class RecurrentStack : public Module<T> {
     std::vector<Parameter<T>> initial_;  // learned ones, of each part
     std::string takes_;
     mutable std::vector<SequenceLabels> labels_;
-    mutable std::size_t labels_version_ = std::numeric_limits<std::size_t>::max();  // of no name: not made yet
+    mutable std::size_t labels_version_ = Module<T>::no_name_version;
 };
 
 extern template class RecurrentStack<float>;
