@@ -83,7 +83,4 @@ class Parameter : public Operators<T> {
     std::shared_ptr<State> state_;
 };
 
-extern template class Parameter<float>;
-extern template class Parameter<double>;
-
 }  // namespace ebb

@@ -23,7 +23,4 @@ namespace ebb {
 template <class T>
 const Variable<T>& probe(const Variable<T>& state, std::string_view name, std::int64_t time_step);
 
-extern template const Variable<float>& probe(const Variable<float>&, std::string_view, std::int64_t);
-extern template const Variable<double>& probe(const Variable<double>&, std::string_view, std::int64_t);
-
 }  // namespace ebb

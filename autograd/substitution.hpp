@@ -32,7 +32,4 @@ class Substitution {
     Substitution* outer_;
 };
 
-extern template class Substitution<float>;
-extern template class Substitution<double>;
-
 }  // namespace ebb

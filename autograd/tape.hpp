@@ -17,12 +17,12 @@
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -329,7 +329,7 @@ class Tape {
     std::vector<Origin> origins_;
     std::vector<NodeLine> lines_;  // in the order of nodes
     std::vector<Borrowed> borrowed_;
-    std::unordered_map<NodeIndex, Hooks> hooks_;
+    std::map<NodeIndex, Hooks> hooks_;
     std::vector<Node<T>*> copied_out_;  // transposed nodes whose elements were copied in order, in that order
     std::uint64_t passes_ = 0;          // backward passes over raw memory, since the tape was made
     bool in_pass_ = false;              // a backward pass is running
@@ -345,8 +345,5 @@ std::vector<Variable<T>> grad(const Variable<T>& y, std::vector<Variable<T>> xs,
 
 /// A number for a cell, by which its steps on a tape recognise each other.
 StepOwner new_step_owner() noexcept;
-
-extern template class Tape<float>;
-extern template class Tape<double>;
 
 }  // namespace ebb

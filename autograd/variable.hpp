@@ -106,9 +106,6 @@ class Variable : public Operators<T> {
     std::uint32_t generation_ = 0;
 };
 
-extern template class Variable<float>;
-extern template class Variable<double>;
-
 /// A function parameter of this type takes part in no template argument deduction, so that a Parameter or another
 /// thing that converts to a Variable can stand there.
 template <class T>

@@ -31,9 +31,4 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::size_t m, std::size
 /// sees to it by itself.
 void hold_blas_to_one_thread();
 
-extern template void gemm(Transpose, Transpose, std::size_t, std::size_t, std::size_t, float, const float*, std::size_t,
-                          const float*, std::size_t, float, float*, std::size_t);
-extern template void gemm(Transpose, Transpose, std::size_t, std::size_t, std::size_t, double, const double*,
-                          std::size_t, const double*, std::size_t, double, double*, std::size_t);
-
 }  // namespace ebb

@@ -15,9 +15,4 @@ double frobenius_norm(const T* data, std::size_t size);
 template <class T>
 void frobenius_norms(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, double* norms);
 
-extern template double frobenius_norm(const float*, std::size_t);
-extern template double frobenius_norm(const double*, std::size_t);
-extern template void frobenius_norms(const float*, std::size_t, std::ptrdiff_t, std::size_t, double*);
-extern template void frobenius_norms(const double*, std::size_t, std::ptrdiff_t, std::size_t, double*);
-
 }  // namespace ebb

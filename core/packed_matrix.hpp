@@ -35,7 +35,4 @@ class PackedMatrix {
     std::size_t k_ = 0, n_ = 0;
 };
 
-extern template class PackedMatrix<float>;
-extern template class PackedMatrix<double>;
-
 }  // namespace ebb

@@ -35,11 +35,4 @@ void add_products(std::span<const ProductTerm<T>> terms, std::size_t m, std::siz
 template <class T>
 void add_column_sums(std::span<const ProductTerm<T>> terms, std::size_t m, T* sums, double* norms);
 
-extern template void add_products(std::span<const ProductTerm<float>>, std::size_t, std::size_t, float*, std::size_t,
-                                  double*);
-extern template void add_products(std::span<const ProductTerm<double>>, std::size_t, std::size_t, double*, std::size_t,
-                                  double*);
-extern template void add_column_sums(std::span<const ProductTerm<float>>, std::size_t, float*, double*);
-extern template void add_column_sums(std::span<const ProductTerm<double>>, std::size_t, double*, double*);
-
 }  // namespace ebb

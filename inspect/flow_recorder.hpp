@@ -124,7 +124,4 @@ class FlowRecorder {
     bool awaits_step_ = false;
 };
 
-extern template class FlowRecorder<float>;
-extern template class FlowRecorder<double>;
-
 }  // namespace ebb::inspect

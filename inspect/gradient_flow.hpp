@@ -72,7 +72,4 @@ struct WeightContributions {
 template <class T>
 WeightContributions weight_contributions(const Tape<T>& tape, const Parameter<T>& parameter);
 
-extern template class GradientFlow<float>;
-extern template class GradientFlow<double>;
-
 }  // namespace ebb::inspect

@@ -108,7 +108,4 @@ class Attention : public Module<T> {
     std::uint32_t owner_;  // of its probes
 };
 
-extern template class Attention<float>;
-extern template class Attention<double>;
-
 }  // namespace ebb

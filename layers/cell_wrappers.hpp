@@ -32,8 +32,6 @@
 #include <type_traits>
 #include <utility>
 
-#include <fmt/format.h>
-
 namespace ebb {
 
 /// What the wrappers have in common: the cell inside, and its state. `inspect` sees the wrapper in the place of the
@@ -156,10 +154,7 @@ class VariationalDropoutCell : public CellWrapper<Cell> {
         check_probability("VariationalDropoutCell", options.input, "input");
         check_probability("VariationalDropoutCell", options.state, "state");
         if (options.state > 0 && (std::is_same_v<Cell, GRUCell<T>> || std::is_same_v<Cell, RegularizedGRUCell<T>>))
-            fail<ValueError>(fmt::format(
-                "VariationalDropoutCell: state is {}, the cell is a {}: expected 0, since its state goes around the "
-                "products too; ZoneoutCell regularises it",
-                options.state, this->cell().type()));
+            detail::refuse_state_rate(options.state, this->cell().type());
     }
 
     State operator()(const Variable<T>& x, const State& before = {}, SourceLine at = source_line()) const {

@@ -66,7 +66,4 @@ class ClockworkCell : public Module<T> {
 /// Throws ValueError for a k of 0.
 Indices every(std::size_t k, std::size_t T);
 
-extern template class ClockworkCell<float>;
-extern template class ClockworkCell<double>;
-
 }  // namespace ebb

@@ -33,7 +33,4 @@ class DropConnect {
     std::deque<Substitution<T>> weights_;
 };
 
-extern template class DropConnect<float>;
-extern template class DropConnect<double>;
-
 }  // namespace ebb

@@ -27,7 +27,4 @@ class Dropout : public Module<T> {
     double p_;
 };
 
-extern template class Dropout<float>;
-extern template class Dropout<double>;
-
 }  // namespace ebb

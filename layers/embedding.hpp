@@ -41,7 +41,4 @@ class Embedding : public Module<T> {
     std::optional<std::size_t> padding_idx_;
 };
 
-extern template class Embedding<float>;
-extern template class Embedding<double>;
-
 }  // namespace ebb

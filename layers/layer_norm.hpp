@@ -44,7 +44,4 @@ class LayerNorm : public Module<T> {
     double eps_;
 };
 
-extern template class LayerNorm<float>;
-extern template class LayerNorm<double>;
-
 }  // namespace ebb

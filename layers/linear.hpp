@@ -35,7 +35,4 @@ class Linear : public Module<T> {
     Parameter<T> bias;    ///< [out_features]; undefined without bias
 };
 
-extern template class Linear<float>;
-extern template class Linear<double>;
-
 }  // namespace ebb

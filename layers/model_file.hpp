@@ -20,11 +20,4 @@ void save_safetensors(const std::string& path, const Module<T>& model,
 template <class T>
 LoadReport load_safetensors(const std::string& path, Module<T>& model, bool strict = true);
 
-extern template void save_safetensors(const std::string&, const Module<float>&,
-                                      const std::map<std::string, std::string>&);
-extern template void save_safetensors(const std::string&, const Module<double>&,
-                                      const std::map<std::string, std::string>&);
-extern template LoadReport load_safetensors(const std::string&, Module<float>&, bool);
-extern template LoadReport load_safetensors(const std::string&, Module<double>&, bool);
-
 }  // namespace ebb

@@ -125,7 +125,4 @@ class Module {
     std::shared_ptr<State> state_;
 };
 
-extern template class Module<float>;
-extern template class Module<double>;
-
 }  // namespace ebb

@@ -68,7 +68,4 @@ class RecurrentBase : public Module<T> {
     mutable std::size_t labels_version_ = Module<T>::no_name_version;
 };
 
-extern template class RecurrentBase<float>;
-extern template class RecurrentBase<double>;
-
 }  // namespace ebb

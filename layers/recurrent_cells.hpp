@@ -99,11 +99,4 @@ class GRUCell : public RecurrentBase<T> {
     Variable<T> operator()(const Variable<T>& x, const Variable<T>& h = {}, SourceLine at = source_line()) const;
 };
 
-extern template class RNNCell<float>;
-extern template class RNNCell<double>;
-extern template class LSTMCell<float>;
-extern template class LSTMCell<double>;
-extern template class GRUCell<float>;
-extern template class GRUCell<double>;
-
 }  // namespace ebb

@@ -121,7 +121,4 @@ class RecurrentStack : public Module<T> {
     mutable std::size_t labels_version_ = Module<T>::no_name_version;
 };
 
-extern template class RecurrentStack<float>;
-extern template class RecurrentStack<double>;
-
 }  // namespace ebb

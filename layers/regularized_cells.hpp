@@ -93,11 +93,4 @@ class RegularizedGRUCell : public RegularizedCell<T> {
     std::vector<LayerNorm<T>> norms_;  // of r and z from x and from h, of n from x and from h
 };
 
-extern template class RegularizedCell<float>;
-extern template class RegularizedCell<double>;
-extern template class RegularizedLSTMCell<float>;
-extern template class RegularizedLSTMCell<double>;
-extern template class RegularizedGRUCell<float>;
-extern template class RegularizedGRUCell<double>;
-
 }  // namespace ebb

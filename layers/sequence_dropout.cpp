@@ -28,6 +28,15 @@ Variable<T> factors_on(Tape<T>& tape, const Shape& shape, double p, Generator& g
 
 }  // namespace
 
+namespace detail {
+void refuse_state_rate(double rate, const std::string& cell) {
+    fail<ValueError>(
+        fmt::format("VariationalDropoutCell: state is {}, the cell is a {}: expected 0, since its state goes around "
+                    "the products too; ZoneoutCell regularises it",
+                    rate, cell));
+}
+}  // namespace detail
+
 template <class T>
 Variable<T> bernoulli_on(Tape<T>& tape, const Shape& shape, double p, Generator& generator) {
     T* const drawn = tape.allocate(shape.size());

@@ -19,6 +19,10 @@
 #include <vector>
 
 namespace ebb {
+namespace detail {
+/// Throws the ValueError of a cell whose state goes around its products as well as into them.
+[[noreturn]] void refuse_state_rate(double rate, const std::string& cell);
+}  // namespace detail
 
 /// Locked dropout: y[t, b, f] = x[t, b, f] m[b, f] / (1 - p), the same m ~ Bernoulli(1 - p) for all t (Gal, Ghahramani
 /// 2016; Merity, Keskar, Socher 2018, sect. 4.2). x [T, B, F]; throws ShapeError for another rank.
@@ -66,10 +70,5 @@ class SequenceMask {
   private:
     std::vector<T> factors_;
 };
-
-extern template class LockedDropout<float>;
-extern template class LockedDropout<double>;
-extern template class SequenceMask<float>;
-extern template class SequenceMask<double>;
 
 }  // namespace ebb

@@ -125,7 +125,4 @@ using CellStep =
 template <class T>
 CellOutput<T> run_steps(const CellInput<T>& input, const CellStep<T>& step);
 
-extern template class PackedState<float>;
-extern template class PackedState<double>;
-
 }  // namespace ebb

@@ -22,7 +22,4 @@ namespace ebb {
 template <class T>
 std::string summary(const Module<T>& model);
 
-extern template std::string summary(const Module<float>&);
-extern template std::string summary(const Module<double>&);
-
 }  // namespace ebb

@@ -34,7 +34,4 @@ class Adagrad final : public Optimizer<T> {
     AdagradOptions options_;
 };
 
-extern template class Adagrad<float>;
-extern template class Adagrad<double>;
-
 }  // namespace ebb

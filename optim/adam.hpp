@@ -67,9 +67,4 @@ class AdamW final : public Optimizer<T> {
     AdamWOptions options_;
 };
 
-extern template class Adam<float>;
-extern template class Adam<double>;
-extern template class AdamW<float>;
-extern template class AdamW<double>;
-
 }  // namespace ebb

@@ -112,7 +112,4 @@ void check_not_negative(const char* call, const char* what, double value);
 
 }  // namespace detail
 
-extern template class Optimizer<float>;
-extern template class Optimizer<double>;
-
 }  // namespace ebb

@@ -39,7 +39,4 @@ class RMSprop final : public Optimizer<T> {
     RMSpropOptions options_;
 };
 
-extern template class RMSprop<float>;
-extern template class RMSprop<double>;
-
 }  // namespace ebb

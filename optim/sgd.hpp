@@ -37,7 +37,4 @@ class SGD final : public Optimizer<T> {
     SGDOptions options_;
 };
 
-extern template class SGD<float>;
-extern template class SGD<double>;
-
 }  // namespace ebb

@@ -19,14 +19,10 @@ namespace detail {
 /// Computes formula number `formula` of `formulas::Formulas`, and records it.
 template <class T>
 Variable<T> elementwise(std::size_t formula, std::initializer_list<Variable<T>> inputs, SourceLine at = source_line());
-extern template Variable<float> elementwise(std::size_t, std::initializer_list<Variable<float>>, SourceLine);
-extern template Variable<double> elementwise(std::size_t, std::initializer_list<Variable<double>>, SourceLine);
 
 /// A constant of shape [] on the tape of `like`.
 template <class T>
 Variable<T> scalar_like(const Variable<T>& like, T value);
-extern template Variable<float> scalar_like(const Variable<float>&, float);
-extern template Variable<double> scalar_like(const Variable<double>&, double);
 
 template <class F, class T>
 Variable<T> apply(const Variable<T>& x, SourceLine at) {
