@@ -14,7 +14,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -26,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "cpu_seconds.hpp"
 #include "peers/hand_written_bptt.hpp"
 #include <CLI/CLI.hpp>
 #include <cblas.h>
@@ -53,13 +53,6 @@ struct Medians {
     double wall_ms;
     double cpu_ms;
 };
-
-/// Process CPU time, all threads together.
-double cpu_seconds() {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 double median(std::vector<double> v) {
     std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());

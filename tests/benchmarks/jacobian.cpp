@@ -7,21 +7,15 @@
 #include <ebb/layers/recurrent_cells.hpp>
 
 #include <algorithm>
-#include <ctime>
 #include <string>
 #include <vector>
 
+#include "cpu_seconds.hpp"
 #include <fmt/format.h>
 
 namespace {
 
 using namespace ebb;
-
-double cpu_seconds() {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 template <class Function>
 double median_seconds(Function f, int repetitions = 7) {

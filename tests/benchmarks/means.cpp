@@ -11,24 +11,18 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <ctime>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "cpu_seconds.hpp"
 #include <cblas.h>
 #include <fmt/format.h>
 
 namespace {
 
 using namespace ebb;
-
-double cpu_us() {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return 1e6 * static_cast<double>(now.tv_sec) + 1e-3 * static_cast<double>(now.tv_nsec);
-}
 
 /// The medians of two ways to do the same, which take turns of half a millisecond each.
 std::pair<double, double> measure(const std::function<void()>& off, const std::function<void()>& on) {
@@ -38,16 +32,16 @@ std::pair<double, double> measure(const std::function<void()>& off, const std::f
     std::array<int, 2> runs{};
     for (std::size_t k = 0; k < 2; ++k) {
         (*ways[k])();
-        const double start = cpu_us();
+        const double start = 1e6 * cpu_seconds();
         (*ways[k])();
-        runs[k] = static_cast<int>(std::clamp(500 / (cpu_us() - start + 1e-3), 1.0, 20000.0));
+        runs[k] = static_cast<int>(std::clamp(500 / (1e6 * cpu_seconds() - start + 1e-3), 1.0, 20000.0));
     }
     for (std::size_t turn = 0; turn < turns; ++turn)
         for (std::size_t k = 0; k < 2; ++k) {
             (*ways[k])();
-            const double start = cpu_us();
+            const double start = 1e6 * cpu_seconds();
             for (int run = 0; run < runs[k]; ++run) (*ways[k])();
-            times[k].push_back((cpu_us() - start) / runs[k]);
+            times[k].push_back((1e6 * cpu_seconds() - start) / runs[k]);
         }
     for (auto& list : times) std::nth_element(list.begin(), list.begin() + turns / 2, list.end());
     return {times[0][turns / 2], times[1][turns / 2]};

@@ -6,9 +6,9 @@
 #include <ebb/autograd/tape.hpp>
 
 #include <algorithm>
-#include <ctime>
 #include <vector>
 
+#include "cpu_seconds.hpp"
 #include <fmt/format.h>
 
 #ifdef EBB_WITH_TORCH
@@ -18,12 +18,6 @@ double torch_scalar_chain_seconds(int links);  // peers/torch_scalar_chain.cpp
 namespace {
 
 using namespace ebb;
-
-double cpu_seconds() {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 /// The median of the ratio of f to g: they take turns, so that both meet the same machine.
 template <class F, class G>

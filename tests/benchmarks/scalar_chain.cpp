@@ -6,18 +6,12 @@
 #include <ebb/autograd/tape.hpp>
 
 #include <algorithm>
-#include <ctime>
 #include <vector>
 
+#include "cpu_seconds.hpp"
 #include <fmt/format.h>
 
 namespace {
-
-double cpu_seconds() {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 template <class Function>
 double median_seconds(Function f, int repetitions = 15) {

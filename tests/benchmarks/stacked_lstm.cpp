@@ -10,12 +10,12 @@
 #include <ebb/ebb.hpp>
 
 #include <algorithm>
-#include <ctime>
 #include <functional>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include "cpu_seconds.hpp"
 #include <fmt/format.h>
 
 namespace {
@@ -23,12 +23,6 @@ namespace {
 using namespace ebb;
 
 constexpr std::size_t T = 100, B = 32, I = 64, H = 128;
-
-double cpu_seconds() {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 /// One layer and a batch for it.
 class Work {
