@@ -12,6 +12,18 @@ template <class T>
 class Variable;
 template <class T>
 class Parameter;
+template <class T>
+struct Operators;
+
+namespace detail {
+/// Called by constructors that only a meeting of float and double chooses, so that the compiler tells it in a sentence.
+template <class U>
+constexpr void refuse_another_scalar() {
+    static_assert(sizeof(U) == 0,
+                  "float and double do not mix: a Variable<float> and a Variable<double> (or Parameters) meet in one "
+                  "operation; make the tape, the layers and the arrays of one type");
+}
+}  // namespace detail
 
 namespace formulas {
 struct Add;
@@ -35,6 +47,11 @@ struct OperatorSide {
     template <class Number>
     requires std::is_arithmetic_v<Number> OperatorSide(Number value, SourceLine line = source_line())
     noexcept : number(static_cast<T>(value)), is_number(true), at(line) {}
+    // Of a float and a double only the float's operators take the other side, so that the choice is not ambiguous.
+    template <class U>
+    requires(sizeof(U) > sizeof(T)) OperatorSide(const Operators<U>&, SourceLine line = source_line()) : at(line) {
+        detail::refuse_another_scalar<U>();
+    }
     // NOLINTEND(google-explicit-constructor)
 
     Variable<T> variable;

@@ -50,6 +50,12 @@ class Variable : public Operators<T> {
     /// Throws TapeError where no tape is.
     Variable(const Parameter<T>& parameter);  // NOLINT(google-explicit-constructor): a weight reads like a variable
 
+    /// Of a variable or a parameter of another type there is none: the compiler says so in a sentence.
+    template <class U>
+    requires(sizeof(U) != sizeof(T)) Variable(const Operators<U>&) {  // NOLINT(google-explicit-constructor): as above
+        detail::refuse_another_scalar<U>();
+    }
+
     bool defined() const noexcept { return anchor_ != nullptr; }
     const Shape& shape() const;
     std::size_t size() const;
