@@ -162,6 +162,23 @@ TEST_CASE("a graph that was freed") {
     CHECK(gradient(x) == Array<double>{17});
 }
 
+TEST_CASE("a freed graph gives no memory back: its values can be read until clear()") {
+    Tape<double> tape;
+    const auto x = tape.variable(Array<double>{2, 3});
+    const auto h = x * x, y = exp(h), loss = sum(y);
+    const std::size_t before = tape.bytes_used();
+    const double* const memory = h.value().data();
+    tape.backward(loss);
+    CHECK(tape.bytes_used() >= before);
+    CHECK(h.value().data() == memory);
+    CHECK(Array<double>(h.value()) == Array<double>{4, 9});
+    CHECK(y.value()(1) == doctest::Approx(std::exp(9.0)));
+    // And by what is recorded next.
+    CHECK(Array<double>((h + 1.0).value()) == Array<double>{5, 10});
+    tape.clear();
+    CHECK_THROWS_AS(h.value(), TapeError);
+}
+
 TEST_CASE("two losses over one graph") {
     Tape<double> tape;
     const auto x = tape.variable(Array<double>{2});
