@@ -1,6 +1,7 @@
 /// The checks themselves are the tape's: `Tape::at` calls them for results, `Tape::backward` for gradients.
 
 #include <ebb/autograd/anomaly.hpp>
+#include <ebb/autograd/running_step.hpp>
 #include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
@@ -17,6 +18,7 @@
 namespace ebb {
 
 constinit thread_local bool detail::anomaly_wanted = false;
+constinit thread_local std::int32_t detail::running_step = -1;
 
 void detect_anomaly(bool on) noexcept {
     detail::anomaly_wanted = on;
@@ -57,16 +59,24 @@ std::string place(const T* data, const Shape& shape, bool nan) {
                        to_string(shape));
 }
 
+/// The time of a node that is just recorded. A state has been labelled by then; another node has the time of the newest
+/// state that went into it, and belongs to the step after it or to what reads it: only a running step tells.
+template <class T>
+std::string time_of_new(const Node<T>& node) {
+    if (node.probe) return fmt::format(", time step {}", node.time_step);
+    if (RunningStep::time() >= 0) return fmt::format(", time step {}", RunningStep::time());
+    return node.time_step < 0 ? "" : fmt::format(", after time step {}", node.time_step);
+}
+
 }  // namespace
 
 template <class T>
-std::string Tape<T>::whereabouts(const Operation<T>& operation, NodeIndex index) const {
+std::string Tape<T>::whereabouts(const Operation<T>& operation, NodeIndex index, const std::string& time) const {
     const Node<T>& node = this->node(index);
     std::string text{operation.info().name};
     text +=
         node.name.empty() ? fmt::format(" (node {})", index) : fmt::format(" ({}, node {})", node.name.text(), index);
-    if (node.time_step >= 0) text += fmt::format(", time step {}", node.time_step);
-    return text;
+    return text + time;
 }
 
 /// FNV-1a over the elements' bits.
@@ -154,7 +164,8 @@ void Tape<T>::check_results(NodeIndex last) {
         const bool nan = found.nan && !origin.nan_came_in;
         if (!nan && !(found.infinite && !origin.nan_came_in && !origin.infinity_came_in)) continue;
         const std::string message =
-            fmt::format("detect_anomaly: {} made {}{}", whereabouts(*origin.operation, origin.node),
+            fmt::format("detect_anomaly: {} made {}{}",
+                        whereabouts(*origin.operation, origin.node, time_of_new(this->node(origin.node))),
                         place(node.value, node.shape, nan), second_line(line_of(origin.node)));
         rewind(Mark(origin.before));
         fail<AnomalyError>(message);
@@ -180,8 +191,10 @@ void Tape<T>::check_gradient(const std::string& source, NodeIndex index, const T
 template <class T>
 void Tape<T>::check_gradient_from(NodeIndex index, std::size_t i, const T* gradient, const Shape& shape) const {
     const NodeLine* const noted = noted_line(index);
-    check_gradient("the backward of " + whereabouts(*node(index).operation, index) + " made", input(node(index), i),
-                   gradient, shape,
+    const Node<T>& from = node(index);
+    const std::string time = from.time_step < 0 ? "" : fmt::format(", time step {}", from.time_step);
+    check_gradient("the backward of " + whereabouts(*from.operation, index, time) + " made", input(from, i), gradient,
+                   shape,
                    noted ? second_line(noted->line)
                          : "\n  called at a line that is not known, since detect_anomaly was off by then");
 }
@@ -197,7 +210,7 @@ void Tape<T>::check_gradients_of_inputs(NodeIndex index) const {
 
 #define EBB_INSTANTIATE(T)                                                                                           \
     template std::uint64_t detail::digest(const T*, std::size_t) noexcept;                                           \
-    template std::string Tape<T>::whereabouts(const Operation<T>&, NodeIndex) const;                                 \
+    template std::string Tape<T>::whereabouts(const Operation<T>&, NodeIndex, const std::string&) const;             \
     template const typename Tape<T>::NodeLine* Tape<T>::noted_line(NodeIndex) const noexcept;                        \
     template void Tape<T>::note_origin(Origin);                                                                      \
     template SourceLine Tape<T>::line_of(NodeIndex) const noexcept;                                                  \

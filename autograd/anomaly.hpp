@@ -11,6 +11,9 @@
 /// reported where the data enters the tape. An operation that was caught leaves no node behind; a backward pass that
 /// was stopped leaves gradients as an operation that throws does (`Tape::backward`).
 ///
+/// A step of a cell or of a layer is named by its time. In a loop of one's own nothing tells where a step begins: there
+/// the message names the newest state that went in, as "after time step 4", once `probe` has named the states.
+///
 /// The line is that of the innermost call outside of Ebb (source_line.hpp): of the operation, the cell or the layer
 /// that the program called; in a cell of the program's own, the line in that cell. An operator is where its right side
 /// begins. A backward pass names the line of the forward pass, and cannot where that ran before the search was on.

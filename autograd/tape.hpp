@@ -279,7 +279,7 @@ class Tape {
     };
 
     Node<T>& append(const Shape& shape, const T* value);
-    std::string whereabouts(const Operation<T>& operation, NodeIndex index) const;
+    std::string whereabouts(const Operation<T>& operation, NodeIndex index, const std::string& time) const;
     const NodeLine* noted_line(NodeIndex index) const noexcept;
     void note_lines(NodeIndex begin, SourceLine line);
     void note_origin(const Operation<T>& operation, std::span<const Variable<T>> inputs, const Mark& before);

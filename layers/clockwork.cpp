@@ -1,4 +1,5 @@
 #include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/running_step.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/random.hpp>
@@ -40,6 +41,7 @@ Variable<T> ClockworkCell<T>::operator()(const Variable<T>& x, const Variable<T>
                                          SourceLine at) const {
     const CalledFrom call(at);
     const ErrorContext context(this->name(), "ClockworkCell", time_step);
+    const RunningStep running(time_step);
     const std::size_t G = options_.periods.size();
     if (time_step < 0) fail<ValueError>(fmt::format("ClockworkCell: time_step is {}: expected at least 0", time_step));
     check_step_input("ClockworkCell", x, weight_ih);

@@ -1,4 +1,5 @@
 #include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/running_step.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/random.hpp>
@@ -73,8 +74,8 @@ RecurrentWeights<T> RecurrentBase<T>::weights_on(Tape<T>& tape) const {
 template <class T>
 RecurrentResult<T> RecurrentBase<T>::run_step(const Variable<T>& x, Variable<T> h, Variable<T> c) const {
     StepLabels at = labels();
-    // A step that follows a step of the same cell counts on from it; any other is the first.
-    if (h.defined() && h.node().step_owner == at.owner) at.first_time_step = h.time_step() + 1;
+    at.first_time_step = RunningStep::after(h, at.owner);
+    const RunningStep running(at.first_time_step);
     const ErrorContext context(this->name(), this->type().c_str(), at.first_time_step);
     check_step_input(this->type(), x, weight_ih);
     Tape<T>& tape = x.tape();

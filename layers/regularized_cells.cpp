@@ -1,4 +1,5 @@
 #include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/running_step.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/random.hpp>
@@ -43,10 +44,9 @@ Variable<T> RegularizedCell<T>::dropped(const Variable<T>& x) const {
 }
 
 template <class T>
-void RegularizedCell<T>::label(NodeIndex first, const Variable<T>& h_before, const StateParts<T>& after) const {
-    const bool goes_on = h_before.node().step_owner == owner_;
-    label_step(h_before.tape(), first, after, {{Name(this->probe_name("h")), Name(this->probe_name("c"))}, owner_},
-               goes_on ? h_before.time_step() + 1 : 0);
+void RegularizedCell<T>::label(NodeIndex first, const StateParts<T>& after) const {
+    label_step(after.front().tape(), first, after, {{Name(this->probe_name("h")), Name(this->probe_name("c"))}, owner_},
+               RunningStep::time());
 }
 
 namespace {
@@ -59,6 +59,33 @@ Variable<T> gate_of(const Variable<T>& a, std::size_t hidden, std::ptrdiff_t fir
 }
 
 }  // namespace
+
+template <class T>
+RegularizedRNNCell<T>::RegularizedRNNCell(const Options& o)
+    : RegularizedCell<T>("RegularizedRNNCell", 1,
+                         {.input_size = o.input_size, .hidden_size = o.hidden_size, .name = o.name}),
+      nonlinearity_(o.nonlinearity) {
+    if (o.layer_norm)
+        norms_.push_back(
+            this->register_module("norm", LayerNorm<T>({.normalized_shape = {o.hidden_size}, .bias = false})));
+}
+
+template <class T>
+Variable<T> RegularizedRNNCell<T>::operator()(const Variable<T>& x, const Variable<T>& state, SourceLine at) const {
+    const CalledFrom call(at);
+    const RunningStep running(RunningStep::after(state, this->owner_));
+    const ErrorContext context(this->name(), "RegularizedRNNCell", RunningStep::time());
+    this->check(x, state);
+    const Variable<T> h = this->or_zeros(state, x);
+    Tape<T>& tape = x.tape();
+    const auto first = static_cast<NodeIndex>(tape.size());
+    Variable<T> sum = linear(x, tape.use(this->weight_ih)) + linear(h, tape.use(this->weight_hh));
+    if (!norms_.empty()) sum = norms_[0](sum);
+    const Variable<T> a = (sum + tape.use(this->bias_ih)) + tape.use(this->bias_hh);
+    const Variable<T> h_t = nonlinearity_ == Nonlinearity::tanh ? tanh(a) : relu(a);
+    this->label(first, {h_t});
+    return h_t;
+}
 
 template <class T>
 RegularizedLSTMCell<T>::RegularizedLSTMCell(const Options& options)
@@ -74,7 +101,8 @@ RegularizedLSTMCell<T>::RegularizedLSTMCell(const Options& options)
 template <class T>
 LSTMState<T> RegularizedLSTMCell<T>::operator()(const Variable<T>& x, const State& state, SourceLine at) const {
     const CalledFrom call(at);
-    const ErrorContext context(this->name(), "RegularizedLSTMCell");
+    const RunningStep running(RunningStep::after(state.h, this->owner_));
+    const ErrorContext context(this->name(), "RegularizedLSTMCell", RunningStep::time());
     this->check(x, state.h, state.c);
     const Variable<T> h_before = this->or_zeros(state.h, x), c_before = this->or_zeros(state.c, x);
     Tape<T>& tape = x.tape();
@@ -93,7 +121,7 @@ LSTMState<T> RegularizedLSTMCell<T>::operator()(const Variable<T>& x, const Stat
     const Variable<T> o = sigmoid(gate_of(a, H, 3)).named("output_gate");
     const Variable<T> c = f * c_before + i * this->dropped(g);
     const Variable<T> h = o * tanh(normed ? norms_[2](c) : c);
-    this->label(first, h_before, {h, c});
+    this->label(first, {h, c});
     return {h, c};
 }
 
@@ -114,7 +142,8 @@ RegularizedGRUCell<T>::RegularizedGRUCell(const Options& options)
 template <class T>
 Variable<T> RegularizedGRUCell<T>::operator()(const Variable<T>& x, const Variable<T>& state, SourceLine at) const {
     const CalledFrom call(at);
-    const ErrorContext context(this->name(), "RegularizedGRUCell");
+    const RunningStep running(RunningStep::after(state, this->owner_));
+    const ErrorContext context(this->name(), "RegularizedGRUCell", RunningStep::time());
     this->check(x, state);
     const Variable<T> h = this->or_zeros(state, x);
     Tape<T>& tape = x.tape();
@@ -132,12 +161,14 @@ Variable<T> RegularizedGRUCell<T>::operator()(const Variable<T>& x, const Variab
     const Variable<T> h_n = normed(3, gate_of(from_h, H, 2)) + gate_of(b_hh, H, 2);
     const Variable<T> n = tanh(x_n + r * h_n).named("new_gate");
     const Variable<T> h_t = (T(1) - z) * this->dropped(n) + z * h;
-    this->label(first, h, {h_t});
+    this->label(first, {h_t});
     return h_t;
 }
 
 template class RegularizedCell<float>;
 template class RegularizedCell<double>;
+template class RegularizedRNNCell<float>;
+template class RegularizedRNNCell<double>;
 template class RegularizedLSTMCell<float>;
 template class RegularizedLSTMCell<double>;
 template class RegularizedGRUCell<float>;

@@ -1,6 +1,6 @@
 #pragma once
-/// LSTM and GRU cells with remedies that reach inside of a step: layer normalisation, and dropout of what is new. With
-/// both off they are LSTMCell and GRUCell, whose parameters and gate order they have.
+/// Cells with remedies that reach inside of a step: layer normalisation in all, and dropout of what is new in LSTM and
+/// GRU. With both off they are RNNCell, LSTMCell and GRUCell, whose parameters and gate order they have.
 ///
 ///     const RegularizedLSTMCell<double> cell({.input_size = 3, .hidden_size = 8, .layer_norm = true});
 ///     const Recurrent<RegularizedLSTMCell<double>> layer({.input_size = 3, .hidden_size = 8}, [](auto I, auto H) {
@@ -31,12 +31,21 @@ struct RegularizedCellOptions {
     /// Each product is normalised over its units before the two are added (Ba, Kiros, Hinton 2016, eq. 20 to 25).
     bool layer_norm = false;
     /// How probable it is that an element of what is new in a step is dropped: of g_t in an LSTM, of n_t in a GRU. What
-    /// is remembered is never dropped (Semeniuta, Severyn, Barth 2016, sect. 3.2). Drawn anew at each step.
+    /// is remembered is never dropped (Semeniuta, Severyn, Barth 2016). Drawn anew at each step.
     double recurrent_dropout = 0;
     std::string name = {};
 };
 
-/// The parameters of both.
+struct RegularizedRNNCellOptions {
+    std::size_t input_size;
+    std::size_t hidden_size;
+    /// The sum of both products is normalised over its units (Ba, Kiros, Hinton 2016, eq. 4).
+    bool layer_norm = false;
+    Nonlinearity nonlinearity = Nonlinearity::tanh;
+    std::string name = {};
+};
+
+/// The parameters of all three.
 template <class T>
 class RegularizedCell : public Module<T> {
   public:
@@ -53,11 +62,26 @@ class RegularizedCell : public Module<T> {
     void check(const Variable<T>& x, const Variable<T>& h, const Variable<T>& c = {}) const;
     Variable<T> or_zeros(const Variable<T>& given, const Variable<T>& x) const;
     Variable<T> dropped(const Variable<T>& x) const;
-    /// What the step has recorded from node `first` on, the step after that of `h_before`, for `inspect`.
-    void label(NodeIndex first, const Variable<T>& h_before, const StateParts<T>& after) const;
+    /// What the running step has recorded from node `first` on, for `inspect`.
+    void label(NodeIndex first, const StateParts<T>& after) const;
 
     RegularizedCellOptions options_;
     StepOwner owner_ = new_step_owner();
+};
+
+/// h_t = f(N(W_ih x_t + W_hh h_{t-1}) + b_ih + b_hh), with f tanh or relu, and N layer normalisation (with a gain) or
+/// nothing. All of h_t is new in every step: there is nothing that recurrent dropout could keep. ZoneoutCell and
+/// VariationalDropoutCell go around it.
+template <class T>
+class RegularizedRNNCell : public RegularizedCell<T> {
+  public:
+    using Options = RegularizedRNNCellOptions;
+    explicit RegularizedRNNCell(const Options& options);
+    Variable<T> operator()(const Variable<T>& x, const Variable<T>& h = {}, SourceLine at = source_line()) const;
+
+  private:
+    Nonlinearity nonlinearity_;
+    std::vector<LayerNorm<T>> norms_;  // of the sum
 };
 
 /// (i f g o) = N(W_ih x_t) + b_ih + N(W_hh h_{t-1}) + b_hh, with N layer normalisation (with a gain) or nothing,

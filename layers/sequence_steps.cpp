@@ -1,4 +1,5 @@
 #include <ebb/autograd/operations/shape_operations.hpp>
+#include <ebb/autograd/running_step.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/layers/sequence_steps.hpp>
@@ -117,6 +118,7 @@ CellOutput<T> run_steps(const CellInput<T>& input, const CellStep<T>& step) {
         const Variable<T> x = packed ? rows_of(input.x, steps.start(t), steps.start(t + 1))
                                      : select(input.x, 0, static_cast<std::ptrdiff_t>(t));
         const std::int32_t time_step = input.first_time_step + static_cast<std::int32_t>(t);
+        const RunningStep running(time_step);
         const StateParts<T> after = step(x, before, time_step);
         label_step(tape, first, after, input.labels, time_step);
         outputs[t] = after.front();

@@ -84,6 +84,7 @@ TEST_CASE("gradient_flow sees a cell with remedies as a plain cell") {
     check_loop(ZoneoutCell(VariationalDropoutCell(lstm(), {.input = 0.2, .state = 0.2})), 4);
     check_loop(RegularizedLSTMCell<double>(options), 4);
     check_loop(RegularizedGRUCell<double>(options), 3);
+    check_loop(RegularizedRNNCell<double>({.input_size = inputs, .hidden_size = hidden, .layer_norm = true}), 0);
     check_loop(ZoneoutCell(RegularizedLSTMCell<double>(options)), 4);
     check_loop(lstm(), 4, true);
 }
@@ -104,6 +105,12 @@ TEST_CASE("and a layer of such cells as a plain layer") {
             return Regularized({.input_size = I, .hidden_size = H, .layer_norm = true});
         },
         "forget_gate");
+    using RegularizedRNN = RegularizedRNNCell<double>;
+    check_layer<RegularizedRNN>(
+        [](std::size_t I, std::size_t H) {
+            return RegularizedRNN({.input_size = I, .hidden_size = H, .layer_norm = true});
+        },
+        "");
     check_layer<ClockworkCell<double>>(
         [](std::size_t I, std::size_t H) { return ClockworkCell<double>({.input_size = I, .hidden_size = H}); }, "");
 }

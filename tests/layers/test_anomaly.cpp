@@ -3,6 +3,7 @@
 #include <ebb/autograd/anomaly.hpp>
 #include <ebb/autograd/grad_mode.hpp>
 #include <ebb/autograd/operations.hpp>
+#include <ebb/autograd/probe.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/random.hpp>
 #include <ebb/layers/cell_wrappers.hpp>
@@ -54,9 +55,7 @@ struct Growing : Module<double> {
 TEST_CASE("a cell and a layer name the time step and the line of their call, whatever they are made of") {
     const DetectAnomaly on;
     for (const Granularity granularity : {Granularity::fused, Granularity::elementary}) {
-        // An elementary operation has the time of the newest state that went into it: W h_1 is the first that is too
-        // large.
-        const std::string time = granularity == Granularity::fused ? "time step 2 made inf" : "time step 1 made inf";
+        const std::string time = ", time step 2 made inf";
         RNNCell<double> cell({.input_size = 1,
                               .hidden_size = 1,
                               .nonlinearity = Nonlinearity::relu,
@@ -94,6 +93,7 @@ TEST_CASE("a cell that its user wrote and a function in a Sequential name their 
     const std::string of_cell = anomaly_of([&] { layer(tape.ones({5, 1, 1})); });
     CAPTURE(of_cell);
     CHECK(of_cell.find("detect_anomaly: exp (node") == 0);
+    CHECK(of_cell.find(", time step 2 made inf") != std::string::npos);
     CHECK(of_cell.find(called_at(Growing::line)) != std::string::npos);
 
     const Sequential<double> model(Linear<double>({.in_features = 1, .out_features = 2}), [](const auto& x) {
@@ -109,6 +109,63 @@ TEST_CASE("a cell that its user wrote and a function in a Sequential name their 
     CHECK(tape.line_of(y.index()).text() == fmt::format("{}:{}", __FILE__, of_model));
 }
 
+TEST_CASE("a cell within wrappers and one with remedies name the step of their layer, or of their own loop") {
+    const DetectAnomaly on;
+    const auto make = [](std::size_t inputs, std::size_t hidden) {
+        RNNCell<double> cell({.input_size = inputs,
+                              .hidden_size = hidden,
+                              .nonlinearity = Nonlinearity::relu,
+                              .granularity = Granularity::elementary});
+        make_exploding(cell);
+        return ZoneoutCell(cell, {.h = 0});
+    };
+    const auto make_regularized = [](std::size_t inputs, std::size_t hidden) {
+        RegularizedRNNCell<double> cell(
+            {.input_size = inputs, .hidden_size = hidden, .nonlinearity = Nonlinearity::relu});
+        make_exploding(cell);
+        return cell;
+    };
+    const auto check = [](const auto& layer, const auto& cell) {
+        Tape<double> tape;
+        const std::string of_layer = anomaly_of([&] { layer(tape.ones({5, 1, 1})); });
+        CAPTURE(of_layer);
+        CHECK(of_layer.find(", time step 2 made inf") != std::string::npos);
+        CHECK(of_layer.find("time step 0") == std::string::npos);
+        // A layer that goes on from a chunk before counts on.
+        const std::string later = anomaly_of([&] { layer(tape.ones({5, 1, 1}), {}, {.first_time_step = 40}); });
+        CAPTURE(later);
+        CHECK(later.find(", time step 42 made inf") != std::string::npos);
+        Variable<double> h;
+        const std::string of_loop = anomaly_of([&] {
+            for (int t = 0; t < 5; ++t) h = cell(tape.ones({1, 1}), h);
+        });
+        CAPTURE(of_loop);
+        CHECK(of_loop.find(", time step 2 made inf") != std::string::npos);
+    };
+    check(Recurrent<ZoneoutCell<RNNCell<double>>>({.input_size = 1, .hidden_size = 1}, make), make(1, 1));
+    check(Recurrent<RegularizedRNNCell<double>>({.input_size = 1, .hidden_size = 1}, make_regularized),
+          make_regularized(1, 1));
+}
+
+TEST_CASE("in a loop of one's own the newest state is named, which is all that can be known") {
+    const DetectAnomaly on;
+    Tape<double> tape;
+    const auto w = tape.variable(Array<double>{{1e200}});
+    auto h = tape.zeros({1, 1});
+    const std::string found = anomaly_of([&] {
+        for (int t = 0; t < 5; ++t) {
+            h = matmul(h, w) + 1.0;
+            probe(h, "mine.h", t);
+        }
+    });
+    CAPTURE(found);
+    CHECK(found.find("detect_anomaly: matmul (node") == 0);
+    CHECK(found.find(", after time step 1 made inf") != std::string::npos);
+    // A readout of that state, too.
+    const std::string readout = anomaly_of([&] { log(h * 0.0); });
+    CHECK(readout.find(", after time step 1 made -inf") != std::string::npos);
+}
+
 TEST_CASE("remedies, clocks and penalties name the line of their call, too") {
     const DetectAnomaly on;
     manual_seed(1);
@@ -119,6 +176,7 @@ TEST_CASE("remedies, clocks and penalties name the line of their call, too") {
         .input_size = 3, .hidden_size = 4, .layer_norm = true, .recurrent_dropout = 0.2};
     const RegularizedLSTMCell<double> regularized_lstm(options);
     const RegularizedGRUCell<double> regularized_gru(options);
+    const RegularizedRNNCell<double> regularized_rnn({.input_size = 3, .hidden_size = 4, .layer_norm = true});
     const ClockworkCell<double> clockwork({.input_size = 3, .hidden_size = 4, .periods = {1, 2}});
     const LockedDropout<double> locked;
     const Embedding<double> embedding({.num_embeddings = 5, .embedding_dim = 3});
@@ -132,6 +190,7 @@ TEST_CASE("remedies, clocks and penalties name the line of their call, too") {
         variational(x).h,                                       //
         regularized_lstm(x).h,                                  //
         regularized_gru(x),                                     //
+        regularized_rnn(x),                                     //
         clockwork(x, {}, 0),                                    //
         locked(sequence),                                       //
         locked_dropout(sequence, 0.5),                          //

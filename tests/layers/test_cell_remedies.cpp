@@ -180,10 +180,43 @@ TEST_CASE("wrapped and regularised cells pass gradcheck, in training, with the s
         check(lstm, lstm.parameters(), layer_norm ? 1 : 2);
         const RegularizedGRUCell<double> gru(options);
         check(gru, gru.parameters(), layer_norm ? 1 : 2);
+        const RegularizedRNNCell<double> rnn({.input_size = 3, .hidden_size = 4, .layer_norm = layer_norm});
+        check(rnn, rnn.parameters(), layer_norm ? 1 : 2);
     }
 }
 
-TEST_CASE("without remedies the regularised cells are LSTMCell and GRUCell, by their state dicts") {
+TEST_CASE("layer normalisation in cells is what PyTorch computes from the equations, forward and backward") {
+    const GoldenFile file("regularized_cells");
+    const auto check = [&](const std::string& kind, auto cell) {
+        const GoldenCase golden = file.one(kind);
+        for (auto& [name, parameter] : cell.named_parameters()) parameter.set_value(golden[name]);
+        Tape<double> tape;
+        const auto x = tape.variable(golden["x"]), h0 = tape.variable(golden["h0"]);
+        const auto first = select(x, 0, 0), second = select(x, 0, 1);
+        if constexpr (requires { typename decltype(cell)::State; }) {
+            const auto c0 = tape.variable(golden["c0"]);
+            const auto [h, c] = cell(second, cell(first, {h0, c0}));
+            check_value(golden, "h2", h.value());
+            check_value(golden, "c2", c.value());
+            tape.backward(sum(h * tape.constant(golden["dh2"])) + sum(c * tape.constant(golden["dc2"])));
+            check_gradient(golden, "c0", c0.grad());
+        } else {
+            const auto h = cell(second, cell(first, h0));
+            check_value(golden, "h2", h.value());
+            tape.backward(sum(h * tape.constant(golden["dh2"])));
+        }
+        check_gradient(golden, "x", x.grad());
+        check_gradient(golden, "h0", h0.grad());
+        for (const auto& [name, parameter] : cell.named_parameters()) check_gradient(golden, name, parameter.grad());
+    };
+    check("rnn", RegularizedRNNCell<double>({.input_size = 4, .hidden_size = 5, .layer_norm = true}));
+    check("rnn_relu", RegularizedRNNCell<double>(
+                          {.input_size = 4, .hidden_size = 5, .layer_norm = true, .nonlinearity = Nonlinearity::relu}));
+    check("lstm", RegularizedLSTMCell<double>({.input_size = 4, .hidden_size = 5, .layer_norm = true}));
+    check("gru", RegularizedGRUCell<double>({.input_size = 4, .hidden_size = 5, .layer_norm = true}));
+}
+
+TEST_CASE("without remedies the regularised cells are RNNCell, LSTMCell and GRUCell, by their state dicts") {
     manual_seed(6);
     const RegularizedCellOptions options{.input_size = 3, .hidden_size = 4};
     RegularizedLSTMCell<double> lstm(options);
@@ -198,20 +231,30 @@ TEST_CASE("without remedies the regularised cells are LSTMCell and GRUCell, by t
     CHECK(difference(lstm(x, before).h.value(), plain_lstm(x, before).h.value(), 1e-14, 1e-15) == "");
     CHECK(difference(lstm(x, before).c.value(), plain_lstm(x, before).c.value(), 1e-14, 1e-15) == "");
     CHECK(difference(gru(x, before.h).value(), plain_gru(x, before.h).value(), 1e-14, 1e-15) == "");
+    for (const Nonlinearity f : {Nonlinearity::tanh, Nonlinearity::relu}) {
+        RegularizedRNNCell<double> rnn({.input_size = 3, .hidden_size = 4, .nonlinearity = f});
+        const RNNCell<double> plain({.input_size = 3, .hidden_size = 4, .nonlinearity = f});
+        rnn.load_state_dict(plain.state_dict());
+        CHECK(difference(rnn(x, before.h).value(), plain(x, before.h).value(), 1e-14, 1e-15) == "");
+    }
 }
 
 TEST_CASE("layer normalisation makes a step independent of the scale of its weights") {
     manual_seed(7);
     RegularizedLSTMCell<double> lstm({.input_size = 3, .hidden_size = 4, .layer_norm = true});
     RegularizedGRUCell<double> gru({.input_size = 3, .hidden_size = 4, .layer_norm = true});
+    RegularizedRNNCell<double> rnn({.input_size = 3, .hidden_size = 4, .layer_norm = true});
     Tape<double> tape;
     const auto x = tape.constant(randn<double>({2, 3})), h = tape.constant(randn<double>({2, 4}));
     const Array<double> lstm_before = lstm(x, {h, h}).h.value(), gru_before = gru(x, h).value();
-    for (Parameter<double> weight : {lstm.weight_ih, lstm.weight_hh, gru.weight_ih, gru.weight_hh})
+    const Array<double> rnn_before = rnn(x, h).value();
+    for (Parameter<double> weight :
+         {lstm.weight_ih, lstm.weight_hh, gru.weight_ih, gru.weight_hh, rnn.weight_ih, rnn.weight_hh})
         for (double& element : weight.mutable_value()) element *= 1000;
     // Up to eps under the root.
     CHECK(difference(lstm(x, {h, h}).h.value(), lstm_before, 1e-3, 1e-3) == "");
     CHECK(difference(gru(x, h).value(), gru_before, 1e-3, 1e-3) == "");
+    CHECK(difference(rnn(x, h).value(), rnn_before, 1e-3, 1e-3) == "");
 }
 
 TEST_CASE("recurrent dropout drops what is new, and never what is remembered") {
