@@ -45,6 +45,20 @@ Variable<T> largest_singular_value(const Variable<T>& block) {
     return sum(matmul(matmul(constant_of(tape, u, {1, H}), block), constant_of(tape, v, {H, 1})));
 }
 
+/// The node after the last part of the state that the step of h_t has made: of an LSTM's c_t, the node after h_t.
+template <class T>
+NodeIndex end_of_step(const Variable<T>& state, NodeIndex next_state) {
+    const Tape<T>& tape = state.tape();
+    const Node<T>& known = state.node();
+    NodeIndex end = state.index() + 1;
+    if (!known.probe) return end;
+    for (NodeIndex index = end; index < next_state; ++index) {
+        const Node<T>& node = tape.node(index);
+        if (node.probe && node.step_owner == known.step_owner && node.time_step == known.time_step) end = index + 1;
+    }
+    return end;
+}
+
 }  // namespace
 
 template <class T>
@@ -121,9 +135,9 @@ Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, const std::vecto
             counts[b] = T(squares > 0);
             inverse[b] = squares > 0 ? static_cast<T>(1 / std::sqrt(squares)) : T(0);
         }
-        // delta_{t+1} J_{t+1}, from h_{t+1} back to h_t alone.
+        // delta_{t+1} J_{t+1}, from h_{t+1} back to h_t alone: the other parts of the state are held.
         const std::vector<Variable<T>> roots{states[t + 1]}, seeds{delta}, targets{states[t]};
-        const Variable<T> back = tape.vjp(roots, seeds, targets, states[t].index() + 1)[0];
+        const Variable<T> back = tape.vjp(roots, seeds, targets, end_of_step(states[t], states[t + 1].index()))[0];
         if (!back.defined()) continue;
         const Variable<T> counted = tape.constant(counts.data(), {B});
         // The root has no derivative at 0, where a step lets nothing through: where() keeps it out.

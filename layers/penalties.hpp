@@ -49,15 +49,18 @@ Variable<T> spectral_norm_penalty(const Parameter<T>& weight, SourceLine at = so
 ///     Omega = sum_t mean_b (||delta_{t+1} J_{t+1}|| / ||delta_{t+1}|| - 1)^2,   J_{t+1} = dh_{t+1} / dh_t
 ///
 /// with delta_t = dL/dh_t of the sequence b, a constant, as in their eq. 10; unlike there the derivative is the whole
-/// one besides, and not only the part by W_hh. Steps into which no gradient comes, delta_{t+1} = 0, do not count. It
-/// works for every cell whose state is one variable.
+/// one besides, and not only the part by W_hh. Steps into which no gradient comes, delta_{t+1} = 0, do not count.
+///
+/// The states may be any one part of what a cell carries: with an LSTM's c_0, ..., c_T in the place of h, J_{t+1} is
+/// dc_{t+1}/dc_t along the cell state alone, diag(f_{t+1}). The other parts of the state are held: of c_t, what flows
+/// through h_t does not count. In a cell of one's own, that is known of states which `probe` or a layer has named.
 /// Throws ValueError for less than two states, ShapeError where they are not [B, H] each, and as `grad` where the loss
 /// does not depend on them.
 template <class T>
 Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, const std::vector<Variable<T>>& states,
                                        SourceLine at = source_line());
-/// The same of the states of a layer or a cell as `inspect` knows them, from the first step's on: "rnn.h". Throws
-/// ValueError where the tape does not have those of one sequence.
+/// The same of the states of a layer or a cell as `inspect` knows them, from the first step's on: "rnn.h", "lstm.c".
+/// Throws ValueError where the tape does not have those of one sequence.
 template <class T>
 Variable<T> vanishing_gradient_penalty(const Variable<T>& loss, std::string_view state, SourceLine at = source_line());
 

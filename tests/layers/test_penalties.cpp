@@ -7,6 +7,7 @@
 #include <ebb/layers/penalties.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 #include <doctest/doctest.h>
@@ -125,6 +126,83 @@ TEST_CASE("Omega of a layer by the name of its states is that of the same cell i
     const double of_loop = vanishing_gradient_penalty(sum(square(states.back())), states).item();
     CHECK(of_layer == doctest::Approx(of_loop).epsilon(1e-12));
     CHECK(of_layer > 0.01);
+}
+
+TEST_CASE("along the cell state of an LSTM, Omega is that of its forget gates alone, fused and elementary") {
+    manual_seed(6);
+    constexpr std::size_t T = 5, B = 2, H = 3;
+    const Array<double> x = randn<double>({T, B, 2});
+    std::vector<Array<double>> gradients;
+    for (const Granularity granularity : {Granularity::fused, Granularity::elementary}) {
+        CAPTURE(granularity == Granularity::fused);
+        manual_seed(7);
+        const LSTM<double> lstm({.input_size = 2, .hidden_size = H, .granularity = granularity});
+        Parameter<double> w = lstm.cell().weight_hh;
+        const auto forget_gates = [](Tape<double>& tape) {
+            std::vector<Array<double>> gates;
+            for (NodeIndex k = 0; k < tape.size(); ++k)
+                if (tape.node(k).intermediate && tape.node(k).name.text() == "forget_gate")
+                    gates.push_back(tape.at(k).value());
+            return gates;
+        };
+        // deltas[t] = dL/dc_t, whose steps let through dc_t/dc_{t-1} = diag(f_t).
+        const auto by_hand = [&](const std::vector<Array<double>>& deltas, const std::vector<Array<double>>& gates) {
+            double omega = 0;
+            for (std::size_t t = 1; t < T; ++t)
+                for (std::size_t b = 0; b < B; ++b) {
+                    double norm = 0, back = 0;
+                    for (std::size_t j = 0; j < H; ++j) {
+                        norm += std::pow(deltas[t](b, j), 2);
+                        back += std::pow(deltas[t](b, j) * gates[t](b, j), 2);
+                    }
+                    omega += std::pow(std::sqrt(back / norm) - 1, 2) / B;
+                }
+            return omega;
+        };
+        const auto loss_of = [](const auto& result) { return sum(square(result.output)) + sum(result.state.c); };
+        std::vector<Array<double>> deltas, gates;
+        {
+            // An elementary LSTM of its own gives the gates and gradients to count with.
+            LSTM<double> other({.input_size = 2, .hidden_size = H, .granularity = Granularity::elementary});
+            other.load_state_dict(lstm.state_dict());
+            Tape<double> tape;
+            tape.backward(loss_of(other(tape.constant(x))));
+            gates = forget_gates(tape);
+            for (NodeIndex k = 0; k < tape.size(); ++k)
+                if (tape.node(k).probe && tape.node(k).name.text() == "lstm.c") deltas.push_back(tape.at(k).grad());
+            REQUIRE(gates.size() == T);
+            REQUIRE(deltas.size() == T);
+        }
+        Tape<double> tape;
+        const auto omega = vanishing_gradient_penalty(loss_of(lstm(tape.constant(x))), "lstm.c");
+        const double expected = by_hand(deltas, gates);
+        CHECK(expected > 0.1);
+        CHECK(omega.item() == doctest::Approx(expected).epsilon(1e-12));
+
+        // Its gradient is by the gates: the deltas are constants.
+        tape.backward(omega);
+        for (const std::size_t k : {std::size_t{0}, std::size_t{10}, std::size_t{20}, std::size_t{35}}) {
+            const auto at = [&](double step) {
+                double& place = w.mutable_value().data()[k];
+                const double before = place;
+                place += step;
+                LSTM<double> moved({.input_size = 2, .hidden_size = H, .granularity = Granularity::elementary});
+                moved.load_state_dict(lstm.state_dict());
+                place = before;
+                Tape<double> other;
+                moved(other.constant(x));
+                return by_hand(deltas, forget_gates(other));
+            };
+            CHECK(w.grad().data()[k] == doctest::Approx((at(1e-5) - at(-1e-5)) / 2e-5).epsilon(1e-6));
+        }
+        gradients.push_back(w.grad());
+    }
+    double largest = 0;
+    for (std::size_t k = 0; k < gradients[0].size(); ++k) {
+        CHECK(gradients[0].data()[k] == doctest::Approx(gradients[1].data()[k]).epsilon(1e-9));
+        largest = std::max(largest, std::abs(gradients[0].data()[k]));
+    }
+    CHECK(largest > 1e-3);
 }
 
 TEST_CASE("Omega is 0 where each step is orthogonal, and following its gradient brings it down") {
