@@ -153,9 +153,10 @@ void RecurrentStack<T>::check_states(const Variable<T>& x, const StateParts<T>& 
         if (given[p].shape() == expected) continue;
         const std::string operand = parts_[p].name + "0";
         std::string why;
-        if (cell_count() > 1)
-            why = fmt::format(", {} layers in {} direction{}", options_.num_layers, directions(),
-                              options_.bidirectional ? "s" : "");
+        const bool other_count = given[p].shape().rank() == 3 && given[p].shape()[0] != cell_count();
+        if (cell_count() > 1 || other_count)
+            why = fmt::format(", {} layer{} in {} direction{}", options_.num_layers, options_.num_layers > 1 ? "s" : "",
+                              directions(), options_.bidirectional ? "s" : "");
         if (options_.batch_first) why += ", whatever batch_first says of x";
         fail<ShapeError>(fmt::format("{}: {} is {}, x is {}: expected {} to be {}{}", this->type(), operand,
                                      to_string(given[p].shape()), to_string(x.shape()), operand, to_string(expected),

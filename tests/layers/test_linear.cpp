@@ -55,12 +55,3 @@ TEST_CASE("a readout that is tied to an embedding is the same weight: one gradie
     other.load_state_dict(model.state_dict());  // under both names
     CHECK(other.out.weight.value() == model.in.weight.value());
 }
-
-TEST_CASE("a tied weight of another shape is refused") {
-    const Embedding<double> embedding({.num_embeddings = 80, .embedding_dim = 16});
-    CHECK_THROWS_WITH_AS(
-        Linear<double>({.in_features = 32, .out_features = 80, .name = "readout"}, embedding.weight),
-        "readout: the tied weight is [80, 16]: expected [out_features, in_features], [80, 32]: a Linear "
-        "between them can bring the width to that of the weight",
-        ShapeError);
-}

@@ -182,7 +182,7 @@ TEST_CASE("a state may have several parts of several widths") {
     for (std::ptrdiff_t direction : {0, 1})
         CHECK(difference(select(select(state.total, 0, direction), 0, 1).value(), total.value(), 1e-14, 1e-15) == "");
     CHECK_THROWS_WITH_AS(layer(x, {{}, {}, tape.zeros({2, 2, 3})}),
-                         "Recurrent: total0 is [2, 2, 3], x is [4, 2, 2]: expected total0 to be [2, 2, 2], 1 layers in "
+                         "Recurrent: total0 is [2, 2, 3], x is [4, 2, 2]: expected total0 to be [2, 2, 2], 1 layer in "
                          "2 directions\n  while running recurrent (Recurrent)",
                          ShapeError);
 }

@@ -122,24 +122,6 @@ TEST_CASE("a layer refuses an input of another size") {
         ShapeError);
 }
 
-TEST_CASE("a layer refuses one step of a cell's shape") {
-    Tape<double> tape;
-    const RNN<double> layer({.input_size = 10, .hidden_size = 20});
-    CHECK_THROWS_WITH_AS(layer(tape.zeros({3, 10})),
-                         "RNN: x is [3, 10], weight_ih_l0 is [20, 10]: expected [T, B, I] with 10 as the last extent\n"
-                         "  while running rnn (RNN)",
-                         ShapeError);
-}
-
-TEST_CASE("a layer refuses an initial state of a cell's shape") {
-    Tape<double> tape;
-    const RNN<double> layer({.input_size = 10, .hidden_size = 20});
-    CHECK_THROWS_WITH_AS(layer(tape.zeros({5, 3, 10}), tape.zeros({3, 20})),
-                         "RNN: h0 is [3, 20], x is [5, 3, 10]: expected h0 to be [1, 3, 20]\n"
-                         "  while running rnn (RNN)",
-                         ShapeError);
-}
-
 TEST_CASE("an LSTM layer refuses a cell state of another batch size") {
     Tape<double> tape;
     const LSTM<double> layer({.input_size = 10, .hidden_size = 20});
@@ -156,80 +138,6 @@ TEST_CASE("a layer refuses options that make no layer") {
                          "gru: dropout is 1.5: expected 0 to 1", ValueError);
     CHECK_THROWS_WITH_AS(LSTM<double>({.input_size = 3, .hidden_size = 4, .proj_size = 4}),
                          "lstm: proj_size is 4, hidden_size is 4: expected a smaller one, or 0 for none", ValueError);
-}
-
-TEST_CASE("a layer refuses lengths that are not those of its batch") {
-    Tape<double> tape;
-    const LSTM<double> layer({.input_size = 10, .hidden_size = 20});
-    const auto x = tape.zeros({5, 3, 10});
-    CHECK_THROWS_WITH_AS(layer(x, {}, {.lengths = {5, 4}}),
-                         "LSTM: lengths has 2 entries, x is [5, 3, 10]: expected one for each of 3 sequences\n"
-                         "  while running lstm (LSTM)",
-                         ShapeError);
-    CHECK_THROWS_WITH_AS(layer(x, {}, {.lengths = std::vector<int>()}),
-                         "LSTM: lengths has 0 entries, x is [5, 3, 10]: expected one for each of 3 sequences\n"
-                         "  while running lstm (LSTM)",
-                         ShapeError);
-    CHECK_THROWS_WITH_AS(layer(x, {}, {.lengths = {5, 6, 2}}),
-                         "LSTM: lengths[1] is 6, x is [5, 3, 10]: expected 0 to 5, the number of time steps\n"
-                         "  while running lstm (LSTM)",
-                         ValueError);
-    CHECK_THROWS_WITH_AS(layer(x, {}, {.lengths = {5, 1, -1}}),
-                         "LSTM: lengths[2] is -1, x is [5, 3, 10]: expected 0 to 5, the number of time steps\n"
-                         "  while running lstm (LSTM)",
-                         ValueError);
-}
-
-TEST_CASE("a layer says what is confused when batch and time are exchanged") {
-    Tape<double> tape;
-    const GRU<double> layer({.input_size = 10, .hidden_size = 20}),
-        batch_first({.input_size = 10, .hidden_size = 20, .batch_first = true});
-    const auto x = tape.zeros({3, 5, 10});
-    CHECK_THROWS_WITH_AS(layer(x, {}, {.lengths = {5, 4, 1}}),
-                         "GRU: lengths has 3 entries, x is [3, 5, 10]: expected one for each of 5 sequences (3 is the "
-                         "number of time steps: batch_first is false)\n  while running gru (GRU)",
-                         ShapeError);
-    CHECK_THROWS_WITH_AS(batch_first(x, {}, {.lengths = {3, 3, 3, 1, 2}}),
-                         "GRU: lengths has 5 entries, x is [3, 5, 10]: expected one for each of 3 sequences (5 is the "
-                         "number of time steps: batch_first is true)\n  while running gru (GRU)",
-                         ShapeError);
-    CHECK_THROWS_WITH_AS(batch_first(x, tape.zeros({3, 1, 20})),
-                         "GRU: h0 is [3, 1, 20], x is [3, 5, 10]: expected h0 to be [1, 3, 20], whatever batch_first "
-                         "says of x\n  while running gru (GRU)",
-                         ShapeError);
-    CHECK_THROWS_WITH_AS(batch_first(tape.zeros({3, 0, 10})),
-                         "GRU: x is [3, 0, 10]: T is 0, expected at least one time step\n  while running gru (GRU)",
-                         ShapeError);
-    CHECK_THROWS_WITH_AS(
-        batch_first(tape.zeros({3, 5, 11})),
-        "GRU: x is [3, 5, 11], weight_ih_l0 is [60, 10]: expected [B, T, I] with 10 as the last extent\n"
-        "  while running gru (GRU)",
-        ShapeError);
-}
-
-TEST_CASE("a layer refuses the state of another number of layers or directions, or without its projection") {
-    Tape<double> tape;
-    const LSTM<double> layer({.input_size = 10,
-                              .hidden_size = 20,
-                              .num_layers = 2,
-                              .bidirectional = true,
-                              .proj_size = 5,
-                              .name = "encoder"});
-    const auto x = tape.zeros({4, 3, 10});
-    CHECK_THROWS_WITH_AS(layer(x, {tape.zeros({2, 3, 5}), tape.zeros({2, 3, 20})}),
-                         "LSTM: h0 is [2, 3, 5], x is [4, 3, 10]: expected h0 to be [4, 3, 5], 2 layers in 2 directions"
-                         "\n  while running encoder (LSTM)",
-                         ShapeError);
-    CHECK_THROWS_WITH_AS(
-        layer(x, {tape.zeros({4, 3, 20}), tape.zeros({4, 3, 20})}),
-        "LSTM: h0 is [4, 3, 20], x is [4, 3, 10]: expected h0 to be [4, 3, 5], 2 layers in 2 directions"
-        "\n  while running encoder (LSTM)",
-        ShapeError);
-    CHECK_THROWS_WITH_AS(
-        layer(x, {tape.zeros({4, 3, 5}), tape.zeros({4, 3, 5})}),
-        "LSTM: c0 is [4, 3, 5], x is [4, 3, 10]: expected c0 to be [4, 3, 20], 2 layers in 2 directions"
-        "\n  while running encoder (LSTM)",
-        ShapeError);
 }
 
 TEST_CASE("a weight refuses NaN and infinity and keeps its value") {
