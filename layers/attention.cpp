@@ -23,6 +23,14 @@ bool is_given(const Mask& mask) {
     return mask.dimension() > 0;
 }
 
+bool broadcasts_to(const Shape& own, const Shape& shape) {
+    if (own.rank() > shape.rank()) return false;
+    const std::size_t missing = shape.rank() - own.rank();
+    for (std::size_t axis = 0; axis < own.rank(); ++axis)
+        if (own[axis] != 1 && own[axis] != shape[missing + axis]) return false;
+    return true;
+}
+
 /// Row-major elements of `mask`, broadcast to `shape`, as `combine(at, element)` for each.
 template <class Combine>
 void for_each_broadcast(const Mask& mask, const Shape& shape, Combine combine) {
@@ -68,8 +76,7 @@ Variable<T> masked_softmax(const Variable<T>& x, const Mask& mask, SourceLine at
                                      to_string(shape), expected));
     };
     if (shape.rank() == 0) does_not_fit("x to have an axis");
-    if (mask.dimension() > shape.rank() || broadcast_shape("masked_softmax", shape_of(mask), shape) != shape)
-        does_not_fit("the mask to broadcast to x");
+    if (!broadcasts_to(shape_of(mask), shape)) does_not_fit("the mask to broadcast to x");
     Tape<T>& tape = x.tape();
     const std::size_t S = shape.back();
     T* const open = tape.allocate(shape.size());

@@ -150,7 +150,7 @@ TEST_CASE("a cell within wrappers and one with remedies name the step of their l
 TEST_CASE("in a loop of one's own the newest state is named, which is all that can be known") {
     const DetectAnomaly on;
     Tape<double> tape;
-    const auto w = tape.variable(Array<double>{{1e200}});
+    const auto w = tape.full({1, 1}, 1e200);
     auto h = tape.zeros({1, 1});
     const std::string found = anomaly_of([&] {
         for (int t = 0; t < 5; ++t) {

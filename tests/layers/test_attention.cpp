@@ -223,7 +223,8 @@ TEST_CASE("wrong uses of attention say what is wrong, and record nothing") {
     throws([&] { attention(one, memory, causal_mask(4)); }, "Attention: mask is [4, 4]: expected [B, S], [4, 5]");
     throws([&] { attention(many, memory, causal_mask(5)); },
            "Attention: mask is [5, 5]: expected [T, S], [6, 5], or [T, B, S], [6, 4, 5]");
-    throws([&] { masked_softmax(one, causal_mask(3)); }, "masked_softmax: ");
+    throws([&] { masked_softmax(one, causal_mask(3)); },
+           "masked_softmax: mask is [3, 3], x is [4, 2]: expected the mask to broadcast to x");
     throws(
         [&] {
             masked_softmax(one, Mask::from_shape({1, 4, 2}));

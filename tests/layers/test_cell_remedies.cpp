@@ -299,13 +299,13 @@ TEST_CASE("wrong uses of remedies say what is wrong") {
     CHECK_THROWS_WITH_AS(cell(tape.zeros({2, 4})),
                          "RegularizedLSTMCell: x is [2, 4], weight_ih is [16, 3]: expected [B, I] with 3 as the last "
                          "extent\n"
-                         "  while running RegularizedLSTMCell",
+                         "  while running RegularizedLSTMCell, time step 0",
                          ShapeError);
     const auto x = tape.zeros({2, 3}), c = tape.zeros({3, 4});
     const std::size_t size = tape.size();
     CHECK_THROWS_WITH_AS(cell(x, {{}, c}),
                          "RegularizedLSTMCell: c is [3, 4], x is [2, 3]: expected c to be [2, 4]\n"
-                         "  while running RegularizedLSTMCell",
+                         "  while running RegularizedLSTMCell, time step 0",
                          ShapeError);
     CHECK(tape.size() == size);
 }

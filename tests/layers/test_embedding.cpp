@@ -98,11 +98,11 @@ TEST_CASE("errors of embeddings") {
     CHECK_THROWS_AS(embedding(indices_of({1}, {0})), TapeError);
     Tape<double> tape;
     CHECK_THROWS_WITH_AS(embedding(indices_of({2, 2}, {0, 4, 5, -1})),
-                         "index_select: index 5 at flat position 2 of the indices: weight is [5, 2], expected 0 to 4\n"
+                         "Embedding: index 5 at flat position 2 of the indices: weight is [5, 2], expected 0 to 4\n"
                          "  while running words (Embedding)",
                          IndexError);
     CHECK_THROWS_WITH_AS(embedding(indices_of({2}, {0, -1})),
-                         "index_select: index -1 at flat position 1 of the indices: weight is [5, 2], expected 0 to 4\n"
+                         "Embedding: index -1 at flat position 1 of the indices: weight is [5, 2], expected 0 to 4\n"
                          "  while running words (Embedding)",
                          IndexError);
 }
