@@ -49,7 +49,7 @@ void run_sweep(const lab::Request& request) {
     const lab::Sweep sweep = request.resume.empty() ? lab::plan(request) : lab::resumed(request);
     fmt::print("{}\n", lab::describe(sweep));
     std::fflush(stdout);
-    lab::run_sweep(sweep, ebb::Progress());
+    const lab::FolderLock lock = lab::run_sweep(sweep, ebb::Progress());
     const std::vector<lab::RunRecord> runs = lab::read_runs(sweep);
     fmt::print("{}\n", lab::results_text(runs));
     lab::print_report(lab::save_results(sweep, runs), "The table of runs, their flows, figures and what repeats them",

@@ -228,7 +228,10 @@ std::string describe(const Sweep& sweep) {
     return text;
 }
 
-void run_sweep(const Sweep& sweep, const ebb::Progress& progress) {
+FolderLock run_sweep(const Sweep& sweep, const ebb::Progress& progress) {
+    // Before anything is read or written: what looks like a remainder may be the other process's file.
+    if (std::error_code ignored; !fs::exists(sweep.folder, ignored)) prepare_folder(sweep.folder, {""});
+    FolderLock folder_lock(sweep.folder);
     claim_folder(sweep);
     prepare_folder(sweep.folder);
     remove_remainders(sweep.folder);
@@ -239,7 +242,7 @@ void run_sweep(const Sweep& sweep, const ebb::Progress& progress) {
             queue.push_back(&run);
             steps += share(run);
         }
-    if (queue.empty()) return;
+    if (queue.empty()) return folder_lock;
 
     Whole whole(progress, fmt::format("{} runs", queue.size()), steps);
     std::atomic<std::size_t> next{0};
@@ -263,6 +266,7 @@ void run_sweep(const Sweep& sweep, const ebb::Progress& progress) {
     }
     whole.finish();
     if (error) std::rethrow_exception(error);
+    return folder_lock;
 }
 
 std::vector<RunRecord> read_runs(const Sweep& sweep) {

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "gradient_flow/folder_lock.hpp"
 #include "gradient_flow/request.hpp"
 #include "gradient_flow/run_files.hpp"
 #include "gradient_flow/task.hpp"
@@ -50,8 +51,9 @@ std::string describe(const Sweep& sweep);
 
 /// Does the runs that are not there yet, `options.threads` at a time, each on one thread with a tape of its own. A run
 /// that breaks down is a result too: it is recorded as such, and the others go on. Throws ebb::ValueError where the
-/// folder holds another sweep, or other files, and ebb::FileError where it cannot write.
-void run_sweep(const Sweep& sweep, const ebb::Progress& progress);
+/// folder holds another sweep, or other files, and ebb::FileError where it cannot write, or another process is at work
+/// there. Gives the folder's lock, to be kept until the results are saved.
+FolderLock run_sweep(const Sweep& sweep, const ebb::Progress& progress);
 
 /// What the runs of a sweep have left, in its order.
 std::vector<RunRecord> read_runs(const Sweep& sweep);

@@ -15,10 +15,12 @@
 #include <thread>
 
 #include "gradient_flow/comparison.hpp"
+#include "gradient_flow/folder_lock.hpp"
 #include "gradient_flow/sweep.hpp"
 #include "tutorials/gradient_flow/lab.hpp"
 #include "tutorials/gradient_flow/run_program.hpp"
 #include <doctest/doctest.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -134,6 +136,43 @@ TEST_CASE("a sweep that is killed ten times at random moments ends with the file
     CHECK(killed == 10);
     CHECK(!was_killed(started(again)));
     CHECK(first_difference(folder / "whole", out) == "");
+}
+
+TEST_CASE("a second process in the folder of a running sweep is refused, and takes nothing from the first") {
+    const TemporaryFolder folder;
+    const std::string out = folder / "out";
+    Words endless = small;
+    endless.back() = "100000";
+    endless.insert(endless.end(), {"--out", out});
+    const pid_t first = started(endless);
+    for (int wait = 0; wait < 3000 && !fs::exists(out + "/sweep.json"); ++wait)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    REQUIRE(fs::exists(out + "/sweep.json"));
+    for (const std::string& command : {fmt::format("{}", fmt::join(endless, " ")), "--resume " + out}) {
+        const Ended second = gradient_flow(folder, command);
+        CHECK(second.code == 2);
+        CHECK(second.errors == "gradient_flow: --out " + out +
+                                   " is where another process runs a sweep: expected a folder of its own, or to begin "
+                                   "when that one has ended\n");
+    }
+    ::kill(first, SIGKILL);
+    CHECK(was_killed(first));
+    // What is killed leaves no lock behind.
+    CHECK_NOTHROW(FolderLock{out});
+
+    // What the first one is writing is no remainder.
+    Words other = small;
+    other.insert(other.end(), {"--out", folder / "other"});
+    const std::string file = folder / "other/.sweep.json.1.0.tmp";
+    fs::create_directories(folder / "other");
+    std::ofstream(file) << "half of a fi";
+    {
+        const FolderLock lock(folder / "other");
+        CHECK(gradient_flow(folder, fmt::format("{}", fmt::join(other, " "))).code == 2);
+        CHECK(fs::exists(file));
+    }
+    CHECK(gradient_flow(folder, fmt::format("{}", fmt::join(other, " "))).code == 0);
+    CHECK(!fs::exists(file));
 }
 
 TEST_CASE("the folder of a sweep says what it takes to repeat each run, and the command repeats it") {
