@@ -1,11 +1,8 @@
 #include "characters/options.hpp"
 
-#include <ebb/core/error.hpp>
-
-#include <algorithm>
 #include <map>
-#include <ostream>
 
+#include "support/command_line.hpp"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
@@ -50,17 +47,7 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
     app.add_option("--save", options.save, "Write the trained model to this file (safetensors)");
     for (CLI::Option* option : app.get_options())
         if (option->get_name() != "--help") option->capture_default_str();
-    try {
-        std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-        app.parse(std::move(reversed));
-    } catch (const CLI::CallForHelp&) {
-        help << app.help();
-        return std::nullopt;
-    } catch (const CLI::ParseError& error) {
-        std::string message = error.what();
-        std::replace(message.begin(), message.end(), '\n', ' ');
-        ebb::fail<ebb::ValueError>(fmt::format("characters: {}: --help lists the options", message));
-    }
+    if (!tutorial::parse_command_line(app, arguments, help)) return std::nullopt;
     return options;
 }
 

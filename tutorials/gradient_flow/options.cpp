@@ -116,25 +116,23 @@ Field whole(const char* name, const char* group, Number Options::*member, Range 
             [=](const Options& o) { return fmt::to_string(o.*member); }};
 }
 
-Field number(const char* name, const char* group, double Options::*member, const char* range, const char* help) {
-    return {name,
-            group,
-            "X",
-            fmt::format("{}: {}", help, range),
-            Field::Kind::setting,
-            [=](Options& o, const std::string& text) { o.*member = parse_number<double>(name, text, range); },
-            [=](const Options& o) { return fmt::to_string(o.*member); }};
+std::string written(double value) {
+    return fmt::to_string(value);
+}
+std::string written(const std::optional<double>& value) {
+    return value ? written(*value) : std::string();
 }
 
-Field number(const char* name, const char* group, std::optional<double> Options::*member, const char* range,
-             const char* help) {
+/// A double, or one that may be missing.
+template <class Number>
+Field number(const char* name, const char* group, Number Options::*member, const char* range, const char* help) {
     return {name,
             group,
             "X",
             fmt::format("{}: {}", help, range),
             Field::Kind::setting,
             [=](Options& o, const std::string& text) { o.*member = parse_number<double>(name, text, range); },
-            [=](const Options& o) { return o.*member ? fmt::to_string(*(o.*member)) : std::string(); }};
+            [=](const Options& o) { return written(o.*member); }};
 }
 
 template <class Choice, std::size_t count>

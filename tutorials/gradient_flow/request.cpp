@@ -6,10 +6,10 @@
 #include <charconv>
 #include <map>
 #include <numeric>
-#include <ostream>
 #include <set>
 
 #include "gradient_flow/values.hpp"
+#include "support/command_line.hpp"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -126,21 +126,8 @@ std::optional<Given> read(const std::vector<std::string>& arguments, std::ostrea
         ->type_name("RUN...")
         ->group(lab);
     app.allow_extras();
-    try {
-        std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-        app.parse(std::move(reversed));
-        check_words(app);
-    } catch (const CLI::CallForHelp&) {
-        help << app.help();
-        return std::nullopt;
-    } catch (const CLI::ArgumentMismatch&) {
-        fail<ValueError>(fmt::format("gradient_flow: {} has no value: expected one after it: --help lists all options",
-                                     arguments.back()));
-    } catch (const CLI::ParseError& error) {
-        std::string message = error.what();
-        std::replace(message.begin(), message.end(), '\n', ' ');
-        fail<ValueError>(fmt::format("gradient_flow: {}: --help lists the options", message));
-    }
+    if (!tutorial::parse_command_line(app, arguments, help)) return std::nullopt;
+    check_words(app);
     for (const char* name : {"--resume", "--seeds", "--compare"})
         for (const std::string& value : app.get_option(name)->results())
             if (value.empty())
