@@ -112,17 +112,24 @@ std::string to_csv(const HeatMap& figure) {
 
 std::string to_csv(const GraphFigure& figure) {
     check("to_csv", figure);
-    const std::vector<GraphNode>& nodes = figure.graph.nodes;
     const auto optional = [](const std::optional<double>& value) { return value ? number(*value) : std::string{}; };
-    std::string text = "item,from,to,name,operation,shape,time step,norm of value,norm of gradient\n";
-    for (std::size_t k = 0; k < nodes.size(); ++k) {
-        const GraphNode& node = nodes[k];
-        text += fmt::format("node,{},,{},{},{},{},{},{}\n", k, field(node.name), field(node.operation),
+    const bool has_steps = !figure.frames.empty();
+    std::string text = has_steps ? field(figure.frame_label) + ',' : "";
+    text += "item,from,to,name,operation,shape,time step,norm of value,norm of gradient\n";
+    const auto add = [&](const UnrolledGraph& graph, const std::string& step) {
+        for (std::size_t k = 0; k < graph.nodes.size(); ++k) {
+            const GraphNode& node = graph.nodes[k];
+            text +=
+                fmt::format("{}node,{},,{},{},{},{},{},{}\n", step, k, field(node.name), field(node.operation),
                             field(to_string(node.shape)), node.time_step < 0 ? "" : fmt::format("{}", node.time_step),
                             number(node.value_norm), optional(node.grad_norm));
-    }
-    for (const GraphEdge& edge : figure.graph.edges)
-        text += fmt::format("edge,{},{},,,,,,{}\n", edge.from, edge.to, optional(edge.grad_norm));
+        }
+        for (const GraphEdge& edge : graph.edges)
+            text += fmt::format("{}edge,{},{},,,,,,{}\n", step, edge.from, edge.to, optional(edge.grad_norm));
+    };
+    if (!has_steps) add(figure.graph, "");
+    for (std::size_t k = 0; k < figure.frames.size(); ++k)
+        add(graph_of(figure, k), fmt::format("{},", figure.frames[k].step));
     return text;
 }
 
@@ -259,12 +266,25 @@ std::string to_json(const GraphFigure& figure) {
                          {"time_step", step.time_step},
                          {"states", step.states},
                          {"grad_norm", optional(step.grad_norm)}});
-    return written({{"title", figure.title},
-                    {"caption", figure.caption},
-                    {"nodes", nodes},
-                    {"edges", edges(graph.edges)},
-                    {"steps", steps},
-                    {"step_edges", edges(graph.step_edges)}});
+    ordered_json object{{"title", figure.title}, {"caption", figure.caption},
+                        {"nodes", nodes},        {"edges", edges(graph.edges)},
+                        {"steps", steps},        {"step_edges", edges(graph.step_edges)}};
+    if (!figure.frames.empty()) {
+        const auto list = [&](const std::vector<std::optional<double>>& norms) {
+            ordered_json all = ordered_json::array();
+            for (const std::optional<double>& norm : norms) all.push_back(optional(norm));
+            return all;
+        };
+        object["frame_label"] = figure.frame_label;
+        object["frames"] = ordered_json::array();
+        for (const GraphFrame& frame : figure.frames)
+            object["frames"].push_back({{"step", frame.step},
+                                        {"value_norm", frame.numbers.value_norm},
+                                        {"grad_norm", list(frame.numbers.grad_norm)},
+                                        {"edges", list(frame.numbers.edge)},
+                                        {"step_edges", list(frame.numbers.step_edge)}});
+    }
+    return written(object);
 }
 
 std::string to_json(const Table& table) {

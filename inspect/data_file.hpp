@@ -17,7 +17,8 @@ namespace ebb::inspect {
 std::string to_csv(const LineFigure& figure);
 /// A row per cell: x, y, value; before them the slider's step, where the figure has frames.
 std::string to_csv(const HeatMap& figure);
-/// A row per node, then a row per edge; nodes have numbers from 0.
+/// A row per node, then a row per edge; nodes have numbers from 0. Before them the slider's step, where the figure has
+/// frames.
 std::string to_csv(const GraphFigure& figure);
 std::string to_csv(const Table& table);
 
@@ -38,7 +39,8 @@ std::string to_json(const LineFigure& figure);
 /// "values"}]}
 std::string to_json(const HeatMap& figure);
 /// {"title", "caption", "nodes": [{"name", "operation", ...}], "edges": [{"from", "to", "grad_norm"}], "steps",
-/// "step_edges"}
+/// "step_edges", "frames": [{"step", "value_norm", "grad_norm", "edges", "step_edges"}]}; the frames hold lists in the
+/// order of nodes and edges
 std::string to_json(const GraphFigure& figure);
 /// {"title", "caption", "columns": [{"header", "unit"}], "rows"}
 std::string to_json(const Table& table);

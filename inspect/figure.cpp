@@ -71,6 +71,30 @@ std::string left_out_text(const Drawn& drawn) {
     return text;
 }
 
+template <class Frames>
+void check_rising(const char* call, const std::string& title, const Frames& frames) {
+    for (std::size_t i = 1; i < frames.size(); ++i)
+        if (frames[i].step <= frames[i - 1].step)
+            throw ValueError(fmt::format("{}: \"{}\": frame {} is of step {}, after step {}: expected rising steps",
+                                         call, title, i, frames[i].step, frames[i - 1].step));
+}
+
+/// The number of the frame that is meant; throws IndexError for one that the figure does not have.
+template <class Figure>
+std::size_t frame_number(const Figure& figure, std::optional<std::size_t> frame) {
+    if (frame && *frame >= figure.frames.size())
+        throw IndexError(fmt::format("\"{}\": frame {} of a figure with {}", figure.title, *frame,
+                                     counted(figure.frames.size(), "frame", "frames")));
+    return frame.value_or(figure.frames.empty() ? 0 : figure.frames.size() - 1);
+}
+
+template <class Figure>
+std::string text_of_frame(const Figure& figure, std::optional<std::size_t> frame) {
+    const std::size_t number = frame_number(figure, frame);
+    if (figure.frames.empty()) return {};
+    return fmt::format("{} {}", figure.frame_label, format_integer(static_cast<double>(figure.frames[number].step)));
+}
+
 std::string note_from(const std::string& left_out, bool lacks_zero, std::size_t outside) {
     std::string note;
     if (!left_out.empty()) note = "Not drawn: " + left_out + (lacks_zero ? " (a log axis has no 0)." : ".");
@@ -92,11 +116,9 @@ void check(const char* call, const LineFigure& figure) {
     std::set<std::string> fixed;
     check_series(call, figure, figure.series, fixed);
     std::set<std::string> all_names = fixed;
+    check_rising(call, figure.title, figure.frames);
     for (std::size_t i = 0; i < figure.frames.size(); ++i) {
         const Frame& frame = figure.frames[i];
-        if (i > 0 && frame.step <= figure.frames[i - 1].step)
-            throw ValueError(fmt::format("{}: \"{}\": frame {} is of step {}, after step {}: expected rising steps",
-                                         call, figure.title, i, frame.step, figure.frames[i - 1].step));
         if (frame.series.empty())
             throw ValueError(fmt::format("{}: \"{}\": frame {} (step {}) is empty: expected at least one series", call,
                                          figure.title, i, frame.step));
@@ -134,13 +156,9 @@ void check(const char* call, const HeatMap& figure) {
         throw ValueError(fmt::format("{}: \"{}\": {} beside {}: expected the frames alone", call, figure.title,
                                      counted(figure.values.size(), "value", "values"),
                                      counted(figure.frames.size(), "frame", "frames")));
-    for (std::size_t i = 0; i < figure.frames.size(); ++i) {
-        const MapFrame& frame = figure.frames[i];
-        check_values(frame.values, fmt::format("frame {} has ", i));
-        if (i > 0 && frame.step <= figure.frames[i - 1].step)
-            throw ValueError(fmt::format("{}: \"{}\": frame {} is of step {}, after step {}: expected rising steps",
-                                         call, figure.title, i, frame.step, figure.frames[i - 1].step));
-    }
+    for (std::size_t i = 0; i < figure.frames.size(); ++i)
+        check_values(figure.frames[i].values, fmt::format("frame {} has ", i));
+    check_rising(call, figure.title, figure.frames);
     const auto check_places = [&](const char* which, const Axis& axis, const std::vector<double>& at) {
         if (axis.scale == Scale::log)
             throw ValueError(
@@ -171,6 +189,29 @@ void check(const char* call, const GraphFigure& figure) {
     };
     check_edges("node", graph.edges, graph.nodes.size());
     check_edges("step", graph.step_edges, graph.steps.size());
+    for (const GraphFrame& frame : figure.frames) {
+        const GraphNumbers& numbers = frame.numbers;
+        if (numbers.value_norm.size() != graph.nodes.size() || numbers.grad_norm.size() != graph.nodes.size() ||
+            numbers.edge.size() != graph.edges.size() || numbers.step_edge.size() != graph.step_edges.size())
+            throw ValueError(
+                fmt::format("{}: \"{}\": the frame of step {} has other numbers than the graph has nodes "
+                            "and edges: expected what add_frame() makes",
+                            call, figure.title, frame.step));
+    }
+    check_rising(call, figure.title, figure.frames);
+}
+
+void add_frame(GraphFigure& figure, std::int64_t step, UnrolledGraph graph) {
+    if (!figure.frames.empty()) {
+        if (const std::string what = difference(graph, figure.graph); !what.empty())
+            throw ValueError(fmt::format("add_frame: \"{}\": the graph of step {} is not the network of step {}: {}",
+                                         figure.title, step, figure.frames.back().step, what));
+        if (step <= figure.frames.back().step)
+            throw ValueError(fmt::format("add_frame: \"{}\": step {} comes after step {}: expected rising steps",
+                                         figure.title, step, figure.frames.back().step));
+    }
+    figure.frames.push_back({step, numbers_of(graph)});
+    figure.graph = std::move(graph);
 }
 
 void check(const char* call, const Table& table) {
@@ -188,22 +229,48 @@ void check(const char* call, const Table& table) {
 
 std::vector<const Series*> series_of(const LineFigure& figure, std::optional<std::size_t> frame) {
     std::vector<const Series*> all;
-    if (frame && *frame >= figure.frames.size())
-        throw IndexError(fmt::format("\"{}\": frame {} of a figure with {}", figure.title, *frame,
-                                     counted(figure.frames.size(), "frame", "frames")));
+    const std::size_t number = frame_number(figure, frame);
     if (!figure.frames.empty())
-        for (const Series& series : figure.frames[frame.value_or(figure.frames.size() - 1)].series)
-            all.push_back(&series);
+        for (const Series& series : figure.frames[number].series) all.push_back(&series);
     for (const Series& series : figure.series) all.push_back(&series);
     return all;
 }
 
 const std::vector<double>& values_of(const HeatMap& figure, std::optional<std::size_t> frame) {
-    if (frame && *frame >= figure.frames.size())
-        throw IndexError(fmt::format("\"{}\": frame {} of a figure with {}", figure.title, *frame,
-                                     counted(figure.frames.size(), "frame", "frames")));
-    if (figure.frames.empty()) return figure.values;
-    return figure.frames[frame.value_or(figure.frames.size() - 1)].values;
+    const std::size_t number = frame_number(figure, frame);
+    return figure.frames.empty() ? figure.values : figure.frames[number].values;
+}
+
+UnrolledGraph graph_of(const GraphFigure& figure, std::optional<std::size_t> frame) {
+    const std::size_t number = frame_number(figure, frame);
+    UnrolledGraph graph = figure.graph;
+    if (figure.frames.empty()) return graph;
+    const GraphNumbers& numbers = figure.frames[number].numbers;
+    for (std::size_t k = 0; k < graph.nodes.size(); ++k) {
+        graph.nodes[k].value_norm = numbers.value_norm[k];
+        graph.nodes[k].grad_norm = numbers.grad_norm[k];
+        // Only of the last frame the numbers themselves are known.
+        if (number + 1 < figure.frames.size()) graph.nodes[k].value = graph.nodes[k].gradient = std::nullopt;
+    }
+    for (std::size_t k = 0; k < graph.edges.size(); ++k) graph.edges[k].grad_norm = numbers.edge[k];
+    for (std::size_t k = 0; k < graph.step_edges.size(); ++k) graph.step_edges[k].grad_norm = numbers.step_edge[k];
+    for (GraphStep& step : graph.steps)
+        if (!step.states.empty()) step.grad_norm = graph.nodes[step.states.front()].grad_norm;
+    return graph;
+}
+
+std::string frame_text(const LineFigure& figure, std::optional<std::size_t> frame) {
+    return text_of_frame(figure, frame);
+}
+std::string frame_text(const HeatMap& figure, std::optional<std::size_t> frame) {
+    return text_of_frame(figure, frame);
+}
+std::string frame_text(const GraphFigure& figure, std::optional<std::size_t> frame) {
+    return text_of_frame(figure, frame);
+}
+
+Series level_line(std::string name, double y, double from, double to) {
+    return {.name = std::move(name), .x = {from, to}, .y = {y, y}, .style = LineStyle::reference};
 }
 
 Series median_and_range(std::string name, const std::vector<double>& x, const std::vector<std::vector<double>>& runs) {

@@ -87,12 +87,25 @@ struct HeatMap {
     std::size_t contours = 0;  // how many lines of equal value, at even distances of the scale
 };
 
-/// A network unrolled through time, coloured by its gradient.
+/// What the graph shows at one stop of its slider.
+struct GraphFrame {
+    std::int64_t step;
+    GraphNumbers numbers;
+};
+
+/// A network unrolled through time, coloured by its gradient. With frames it has a slider over training; `graph` is
+/// then what the last of them shows, and still pictures are of it.
 struct GraphFigure {
     std::string title;
     std::string caption;
     UnrolledGraph graph;
+    std::vector<GraphFrame> frames = {};  // by rising step
+    std::string frame_label = "training step";
 };
+
+/// The next stop of a graph's slider: `graph` is the same network at a later step of the training. Throws ValueError
+/// where it is another network, or the step no later one.
+void add_frame(GraphFigure& figure, std::int64_t step, UnrolledGraph graph);
 
 struct Column {
     std::string header;
@@ -123,6 +136,18 @@ std::vector<const Series*> series_of(const LineFigure& figure, std::optional<std
 /// The values at a stop of the slider, the last one where not given; of a heat map without frames its only ones.
 /// Throws IndexError for a frame that the figure does not have.
 const std::vector<double>& values_of(const HeatMap& figure, std::optional<std::size_t> frame = {});
+
+/// The graph with the numbers of a stop of the slider, the last one where not given. Throws IndexError likewise.
+UnrolledGraph graph_of(const GraphFigure& figure, std::optional<std::size_t> frame = {});
+
+/// "training step 500": the stop that a still picture shows, the last one where not given; empty for a figure without
+/// frames. Throws IndexError likewise.
+std::string frame_text(const LineFigure& figure, std::optional<std::size_t> frame = {});
+std::string frame_text(const HeatMap& figure, std::optional<std::size_t> frame = {});
+std::string frame_text(const GraphFigure& figure, std::optional<std::size_t> frame = {});
+
+/// A dashed line at one height, from x to x: a bound, a baseline.
+Series level_line(std::string name, double y, double from, double to);
 
 /// Several runs as one line: the median at each x, and the band from the smallest to the largest. Each of `runs` is as
 /// long as `x`; a value that is NaN in one run is left out of the others' median there. Throws ValueError for no run,

@@ -1,8 +1,11 @@
 #include <ebb/core/error.hpp>
 #include <ebb/inspect/flow_figures.hpp>
+#include <ebb/inspect/number_text.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,6 +24,11 @@ Series line(std::string name, const std::vector<std::int32_t>& time_step, const 
     return series;
 }
 
+[[noreturn]] void fail_empty(const char* call, const FlowHistory& history) {
+    fail<ValueError>(
+        fmt::format("{}: none of the {} records of the history holds what it draws", call, history.records.size()));
+}
+
 /// A frame for each record in which `add` finds lines.
 template <class Add>
 void add_frames(const char* call, LineFigure& figure, const FlowHistory& history, Add add) {
@@ -29,9 +37,46 @@ void add_frames(const char* call, LineFigure& figure, const FlowHistory& history
         add(frame.series, record);
         if (!frame.series.empty()) figure.frames.push_back(std::move(frame));
     }
-    if (figure.frames.empty())
-        fail<ValueError>(
-            fmt::format("{}: none of the {} records of the history holds what it draws", call, history.records.size()));
+    if (figure.frames.empty()) fail_empty(call, history);
+}
+
+/// The maps of the records as one with a slider: `map` makes that of a record, or nothing.
+template <class Map>
+HeatMap with_slider(const char* call, const FlowHistory& history, Map map) {
+    std::optional<HeatMap> whole;
+    for (const FlowRecord& record : history.records) {
+        std::optional<HeatMap> one = map(record);
+        if (!one) continue;
+        MapFrame frame{record.facts.step, std::exchange(one->values, {})};
+        if (!whole)
+            whole = std::move(one);
+        else if (whole->x_at != one->x_at || whole->y_at != one->y_at)
+            fail<ValueError>(fmt::format(
+                "{}: \"{}\": step {} has other rows or columns than step {}: expected the same in all records", call,
+                whole->title, record.facts.step, whole->frames.front().step));
+        else if (one->value.min)
+            whole->value.min = std::min(*whole->value.min, *one->value.min);
+        whole->frames.push_back(std::move(frame));
+    }
+    if (!whole) fail_empty(call, history);
+    // In between gradients may fall by many more powers of ten, and a scale that shows that shows nothing else.
+    if (whole->value.scale == Scale::log && !whole->value.min) {
+        const Drawn first = count_drawn(whole->value, whole->frames.front().values),
+                    last = count_drawn(whole->value, whole->frames.back().values);
+        double low = std::numeric_limits<double>::infinity(), high = 0;
+        for (const Drawn& drawn : {first, last})
+            if (drawn.drawn > 0) low = std::min(low, drawn.low), high = std::max(high, drawn.high);
+        if (high > 0) whole->value.min = std::max(low, 1e-60 * high);
+    }
+    return *std::move(whole);
+}
+
+/// The measure of a list that has this name in `member`; null where none has.
+template <class Measure>
+const Measure* find(const std::vector<Measure>& measures, std::string Measure::*member, std::string_view name) {
+    for (const Measure& measure : measures)
+        if (measure.*member == name) return &measure;
+    return nullptr;
 }
 
 /// A line over training for each name that `each` calls its second argument with: (name, value).
@@ -48,21 +93,22 @@ void add_over_training(const char* call, LineFigure& figure, const FlowHistory& 
             found->x.push_back(static_cast<double>(record.facts.step));
             found->y.push_back(value);
         });
-    if (figure.series.empty())
-        fail<ValueError>(
-            fmt::format("{}: none of the {} records of the history holds what it draws", call, history.records.size()));
+    if (figure.series.empty()) fail_empty(call, history);
 }
 
-Series constant_line(std::string name, double y, const std::vector<Series>& others) {
-    Series series{.name = std::move(name), .x = {0, 0}, .y = {y, y}, .style = LineStyle::reference};
-    bool first = true;
+/// A dashed line at one height, as far as the others go.
+Series level_line(std::string name, double y, const std::vector<Series>& others) {
+    double from = std::numeric_limits<double>::infinity(), to = -from;
     for (const Series& other : others) {
         const auto [low, high] = std::minmax_element(other.x.begin(), other.x.end());
-        series.x[0] = first ? *low : std::min(series.x[0], *low);
-        series.x[1] = first ? *high : std::max(series.x[1], *high);
-        first = false;
+        from = std::min(from, *low);
+        to = std::max(to, *high);
     }
-    return series;
+    return inspect::level_line(std::move(name), y, from, to);
+}
+
+double middle_of(const StepInterval& interval) {
+    return (static_cast<double>(interval.first_step) + static_cast<double>(interval.last_step)) / 2;
 }
 
 std::vector<double> counted_from_zero(std::size_t count) {
@@ -81,6 +127,18 @@ void fill_by_unit(HeatMap& map, const std::vector<std::int32_t>& time_step, std:
     for (const std::size_t t : order) map.x_at.push_back(time_step[t]);
     for (std::size_t unit = 0; unit < units; ++unit)
         for (const std::size_t t : order) map.values.push_back(numbers[t * units + unit]);
+}
+
+/// A figure of cosines through time, without its lines.
+LineFigure cosines(std::string title) {
+    return {.title = std::move(title),
+            .caption =
+                "The cosine between what a step adds to the gradient of the weight and the whole of it: 1 pulls "
+                "with the others, −1 against them, 0 has no say.",
+            .x = time_axis,
+            .y = {.label = "cosine with the whole gradient", .min = -1.0, .max = 1.0},
+            .series = {},
+            .frames = {}};
 }
 
 /// The density of a histogram at the middle of each bin: its area is the part of the numbers that are in bins.
@@ -167,12 +225,30 @@ LineFigure loss_figure(const FlowHistory& history) {
     Series mean{.name = "loss", .x = {}, .y = {}};
     Series largest{.name = "largest loss", .x = {}, .y = {}, .style = LineStyle::reference, .like = "loss"};
     for (const StepInterval& interval : history.intervals) {
-        const double middle = (static_cast<double>(interval.first_step) + static_cast<double>(interval.last_step)) / 2;
-        for (Series* series : {&mean, &largest}) series->x.push_back(middle);
+        for (Series* series : {&mean, &largest}) series->x.push_back(middle_of(interval));
         mean.y.push_back(interval.mean_loss);
         largest.y.push_back(interval.largest_loss);
     }
     figure.series = {std::move(mean), std::move(largest)};
+    return figure;
+}
+
+LineFigure clipping_figure(const FlowHistory& history) {
+    if (history.intervals.empty()) fail<ValueError>("clipping_figure: the history has no steps");
+    LineFigure figure{
+        .title = "Clipped steps",
+        .caption = fmt::format("The part of neighbouring steps whose gradient was clipped. Of all {} steps "
+                               "there were {}.",
+                               format_integer(static_cast<double>(history.steps)),
+                               format_integer(static_cast<double>(history.clipped_steps))),
+        .x = step_axis,
+        .y = {.label = "part of the steps that were clipped", .min = 0.0, .max = 1.0},
+        .series = {{.name = "clipped", .x = {}, .y = {}}},
+        .frames = {}};
+    for (const StepInterval& interval : history.intervals) {
+        figure.series[0].x.push_back(middle_of(interval));
+        figure.series[0].y.push_back(static_cast<double>(interval.clipped) / static_cast<double>(interval.steps));
+    }
     return figure;
 }
 
@@ -188,7 +264,7 @@ LineFigure update_ratio_figure(const FlowHistory& history) {
     add_over_training("update_ratio_figure", figure, history, [](const FlowRecord& record, const auto& add) {
         for (const ParameterRecord& parameter : record.parameters) add(parameter.name, parameter.update_ratio);
     });
-    figure.series.push_back(constant_line("usual", 1e-3, figure.series));
+    figure.series.push_back(level_line("usual", 1e-3, figure.series));
     return figure;
 }
 
@@ -235,15 +311,74 @@ LineFigure gradient_histogram_figure(const FlowHistory& history) {
     return figure;
 }
 
+LineFigure alignment_figure(const FlowHistory& history) {
+    LineFigure figure = cosines("Do the steps agree?");
+    add_frames("alignment_figure", figure, history, [](std::vector<Series>& lines, const FlowRecord& record) {
+        for (const ContributionAlignment& alignment : record.alignments)
+            if (!alignment.time_step.empty())
+                lines.push_back(line(alignment.parameter, alignment.time_step, alignment.cosine));
+    });
+    return figure;
+}
+
+LineFigure singular_value_figure(const FlowHistory& history, std::string_view state) {
+    LineFigure figure;
+    add_frames("singular_value_figure", figure, history, [&](std::vector<Series>& lines, const FlowRecord& record) {
+        const JacobianSpectrum* const spectrum = find(record.spectra, &JacobianSpectrum::state, state);
+        if (!spectrum) return;
+        LineFigure of_record = singular_value_figure(*spectrum);
+        lines = std::exchange(of_record.series, {});
+        of_record.frames = std::move(figure.frames);
+        figure = std::move(of_record);
+    });
+    return figure;
+}
+
+HeatMap unit_gradient_map(const FlowHistory& history, std::string_view state) {
+    return with_slider("unit_gradient_map", history, [&](const FlowRecord& record) {
+        const UnitFlow* const flow = find(record.units, &UnitFlow::name, state);
+        return flow ? std::optional(unit_gradient_map(*flow)) : std::nullopt;
+    });
+}
+
+HeatMap unit_gate_map(const FlowHistory& history, std::string_view gate) {
+    return with_slider("unit_gate_map", history, [&](const FlowRecord& record) {
+        const UnitGate* const units = find(record.unit_gates, &UnitGate::name, gate);
+        return units ? std::optional(unit_gate_map(*units)) : std::nullopt;
+    });
+}
+
+HeatMap loss_to_state_map(const FlowHistory& history, std::string_view state) {
+    return with_slider("loss_to_state_map", history, [&](const FlowRecord& record) {
+        const LossToState* const triangle = find(record.triangles, &LossToState::state, state);
+        return triangle ? std::optional(loss_to_state_map(*triangle)) : std::nullopt;
+    });
+}
+
+HeatMap loss_surface_map(const FlowHistory& history) {
+    return with_slider("loss_surface_map", history, [&](const FlowRecord& record) {
+        return record.surface ? std::optional(loss_surface_map(*record.surface)) : std::nullopt;
+    });
+}
+
+GraphFigure graph_figure(const FlowHistory& history) {
+    GraphFigure figure{.title = "The network unrolled",
+                       .caption =
+                           "Each step, and what flows back through it: the colour of a node is the norm of the "
+                           "gradient there, an edge is as thick as the gradient that flows back along it.",
+                       .graph = history.graph};
+    for (const FlowRecord& record : history.records)
+        if (record.graph) figure.frames.push_back({record.facts.step, *record.graph});
+    if (figure.frames.empty()) fail_empty("graph_figure", history);
+    // The record of the last graph may have been thinned out.
+    figure.graph = graph_of(figure);
+    return figure;
+}
+
 LineFigure alignment_figure(const ContributionAlignment& alignment) {
-    return {.title = fmt::format("Do the steps agree? {}", alignment.parameter),
-            .caption =
-                "The cosine between what a step adds to the gradient of the weight and the whole of it: 1 pulls "
-                "with the others, −1 against them, 0 has no say.",
-            .x = time_axis,
-            .y = {.label = "cosine with the whole gradient", .min = -1.0, .max = 1.0},
-            .series = {line(alignment.parameter, alignment.time_step, alignment.cosine)},
-            .frames = {}};
+    LineFigure figure = cosines(fmt::format("Do the steps agree? {}", alignment.parameter));
+    figure.series = {line(alignment.parameter, alignment.time_step, alignment.cosine)};
+    return figure;
 }
 
 HeatMap unit_gradient_map(const UnitFlow& flow) {
@@ -364,7 +499,7 @@ LineFigure lyapunov_figure(const LyapunovSpectrum& spectrum, std::size_t most) {
         }
         figure.series.push_back(std::move(series));
     }
-    figure.series.push_back(constant_line("neither grows nor shrinks", 0, figure.series));
+    figure.series.push_back(level_line("neither grows nor shrinks", 0, figure.series));
     return figure;
 }
 

@@ -11,6 +11,7 @@
 #include <ebb/inspect/lyapunov.hpp>
 #include <ebb/inspect/units.hpp>
 
+#include <string_view>
 #include <vector>
 
 namespace ebb::inspect {
@@ -36,11 +37,30 @@ LineFigure update_ratio_figure(const FlowHistory& history);
 /// The spectral radius of each block of each recurrent weight over training.
 LineFigure spectral_radius_figure(const FlowHistory& history);
 
+/// The part of the steps whose gradient was clipped, within each interval of steps.
+LineFigure clipping_figure(const FlowHistory& history);
+
 /// How the weights are spread, a line for each: the density of their histograms.
 LineFigure weight_histogram_figure(const FlowHistory& history);
 
 /// The same of their gradients, over log10 |dL/dw|.
 LineFigure gradient_histogram_figure(const FlowHistory& history);
+
+/// Whether the steps agree: the cosine between what each adds to a recurrent weight's gradient and the whole.
+LineFigure alignment_figure(const FlowHistory& history);
+
+/// Singular values over distance, of a state that the recorder was given in `spectra`.
+LineFigure singular_value_figure(const FlowHistory& history, std::string_view state);
+
+/// The gradient and a gate unit by unit, of what the recorder was given in `units` and `unit_gates`. These and the
+/// following throw ValueError besides where records differ in rows or columns.
+HeatMap unit_gradient_map(const FlowHistory& history, std::string_view state);
+HeatMap unit_gate_map(const FlowHistory& history, std::string_view gate);
+
+/// Of what FlowRecorder::add was given: the triangle of a state, the loss surface, the unrolled graph.
+HeatMap loss_to_state_map(const FlowHistory& history, std::string_view state);
+HeatMap loss_surface_map(const FlowHistory& history);
+GraphFigure graph_figure(const FlowHistory& history);
 
 // ---- of one tape
 

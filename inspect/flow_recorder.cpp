@@ -80,11 +80,42 @@ void FlowRecorder<T>::after_backward(Tape<T>& tape, const StepFacts& facts) {
         thin_out();
         awaits_step_ = history_.records.back().facts.step == facts.step;
     }
+    is_recorded_ = awaits_step_;
     if (awaits_step_) {
         values_before_.resize(parameters_.size());
         for (std::size_t k = 0; k < parameters_.size(); ++k) values_before_[k] = parameters_[k].value();
     }
     count(facts);
+}
+
+template <class T>
+void FlowRecorder<T>::add(UnrolledGraph graph) {
+    if (!is_recorded_) return;
+    FlowRecord& record = history_.records.back();
+    if (!history_.graph.nodes.empty())
+        if (const std::string what = difference(graph, history_.graph); !what.empty())
+            fail<ValueError>(
+                fmt::format("FlowRecorder: the graph of step {} is not the network of the graphs before: {}",
+                            record.facts.step, what));
+    record.graph = numbers_of(graph);
+    history_.graph = std::move(graph);
+}
+
+template <class T>
+void FlowRecorder<T>::add(LossToState triangle) {
+    if (!is_recorded_) return;
+    triangle.gradient.clear();
+    history_.records.back().triangles.push_back(std::move(triangle));
+}
+
+template <class T>
+void FlowRecorder<T>::add(LossSurface surface) {
+    if (is_recorded_) history_.records.back().surface = std::move(surface);
+}
+
+template <class T>
+void FlowRecorder<T>::add(JacobianSpectrum spectrum) {
+    if (is_recorded_) history_.records.back().spectra.push_back(std::move(spectrum));
 }
 
 template <class T>
@@ -109,10 +140,12 @@ FlowRecord FlowRecorder<T>::look(Tape<T>& tape, const StepFacts& facts) const {
     record.gates = flow.gates();
     for (const Parameter<T>& parameter : parameters_) {
         record.parameters.push_back(look(parameter));
-        if (is_recurrent(parameter) && !tape.shares(parameter).empty())
-            record.contributions.push_back(weight_contributions(tape, parameter));
+        if (!is_recurrent(parameter) || tape.shares(parameter).empty()) continue;
+        record.contributions.push_back(weight_contributions(tape, parameter));
+        if (options_.alignment) record.alignments.push_back(contribution_alignment(tape, parameter));
     }
     for (const std::string& state : options_.units) record.units.push_back(unit_flow(tape, state));
+    for (const std::string& gate : options_.unit_gates) record.unit_gates.push_back(unit_gate(tape, gate));
     for (const std::string& state : options_.spectra) record.spectra.push_back(jacobian_spectrum(tape, state));
     return record;
 }

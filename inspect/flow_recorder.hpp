@@ -14,14 +14,19 @@
 
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/tape.hpp>
+#include <ebb/inspect/alignment.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
+#include <ebb/inspect/graph.hpp>
 #include <ebb/inspect/histogram.hpp>
 #include <ebb/inspect/jacobians.hpp>
+#include <ebb/inspect/loss_surface.hpp>
+#include <ebb/inspect/loss_to_state.hpp>
 #include <ebb/inspect/units.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,7 +62,13 @@ struct FlowRecord {
     std::vector<WeightContributions> contributions;  ///< of the recurrent weights
     std::vector<ParameterRecord> parameters;
     std::vector<UnitFlow> units;            ///< of the states in FlowRecorderOptions::units
-    std::vector<JacobianSpectrum> spectra;  ///< of the states in FlowRecorderOptions::spectra
+    std::vector<UnitGate> unit_gates;       ///< of the gates in FlowRecorderOptions::unit_gates
+    std::vector<JacobianSpectrum> spectra;  ///< of the states in FlowRecorderOptions::spectra, and what was added
+    std::vector<ContributionAlignment> alignments;  ///< with FlowRecorderOptions::alignment, of the recurrent weights
+    // What `add` was given.
+    std::vector<LossToState> triangles;  ///< their norms
+    std::optional<GraphNumbers> graph;   ///< of the network in FlowHistory::graph
+    std::optional<LossSurface> surface;
 };
 
 /// Consecutive steps, summed up.
@@ -75,6 +86,7 @@ struct StepInterval {
 struct FlowHistory {
     std::vector<FlowRecord> records;      ///< by rising step
     std::vector<StepInterval> intervals;  ///< all steps of the training, recorded or not
+    UnrolledGraph graph;                  ///< the last one that `add` was given; without nodes where it was given none
     std::int64_t steps = 0;
     std::int64_t clipped_steps = 0;
 };
@@ -84,9 +96,11 @@ struct FlowRecorderOptions {
     std::vector<std::int64_t> at = {};  ///< and these, which are never thinned out
     /// When there are more, every second one is dropped and `every` doubles, so that they stay evenly spread.
     std::size_t max_records = 64;
-    std::size_t max_intervals = 512;        ///< when there are more, neighbours are joined; at least 2
-    std::vector<std::string> units = {};    ///< states to record unit by unit: "lstm.h"
+    std::size_t max_intervals = 512;           ///< when there are more, neighbours are joined; at least 2
+    std::vector<std::string> units = {};       ///< states to record unit by unit: "lstm.h"
+    std::vector<std::string> unit_gates = {};  ///< and gates: "lstm.forget_gate"
     std::vector<std::string> spectra = {};  ///< states whose Jacobians to record; these cost far more than all the rest
+    bool alignment = false;  ///< record `contribution_alignment` of the recurrent weights; throws where that throws
     bool histograms = true;
     /// A weight is taken as recurrent where its name holds this, and its rows are a multiple of its columns.
     std::string recurrent = "weight_hh";
@@ -104,6 +118,17 @@ class FlowRecorder {
     /// Call it at each step when the gradients are there, before they are clipped or used. Throws ValueError where
     /// `step` is not larger than at the call before, or a state in `units` or `spectra` is not on the tape.
     void after_backward(Tape<T>& tape, const StepFacts& facts);
+    /// What takes more than the tape and is worth its time at a few steps only: after `after_backward`, into the record
+    /// of the same step. Where that step is not recorded they do nothing; `records` says so before the work.
+    ///
+    ///     if (recorder.records(step)) recorder.add(unrolled_graph(tape, loss));
+    ///
+    /// Of a graph the network is kept once and its numbers at each record, of a triangle the norms. They throw
+    /// ValueError for the graph of another network than the records' before.
+    void add(UnrolledGraph graph);
+    void add(LossToState triangle);
+    void add(LossSurface surface);
+    void add(JacobianSpectrum spectrum);  ///< as `spectra` does, and of chosen steps alone
     /// Call it when the optimiser has changed the parameters.
     void after_step();
 
@@ -122,6 +147,7 @@ class FlowRecorder {
     std::int64_t interval_steps_ = 1;
     std::vector<Array<T>> values_before_;  // of the parameters, between a recorded backward pass and its step
     bool awaits_step_ = false;
+    bool is_recorded_ = false;  // the last step: its record is the last one
 };
 
 }  // namespace ebb::inspect

@@ -66,4 +66,17 @@ struct UnrolledGraph {
     std::vector<std::string> lanes;  ///< "lstm.h, lstm.c", from the first layer up; then "readout"
 };
 
+/// What changes of a graph while its network is trained: its numbers, in the order of its nodes and edges.
+struct GraphNumbers {
+    std::vector<double> value_norm;                ///< of the nodes
+    std::vector<std::optional<double>> grad_norm;  ///< of the nodes
+    std::vector<std::optional<double>> edge;       ///< of `edges`
+    std::vector<std::optional<double>> step_edge;  ///< of `step_edges`
+};
+GraphNumbers numbers_of(const UnrolledGraph& graph);
+
+/// What differs between the networks of two graphs, whatever their numbers; empty where nothing does: "it has 12 nodes
+/// and 14 edges, that one 10 and 11".
+std::string difference(const UnrolledGraph& graph, const UnrolledGraph& other);
+
 }  // namespace ebb::inspect

@@ -225,14 +225,11 @@ void draw_steps(Canvas& canvas, const UnrolledGraph& graph, const Box& plot, con
 std::string to_svg(const GraphFigure& figure, const SvgOptions& options) {
     check("to_svg", figure);
     check_size("to_svg", options);
-    if (options.frame)
-        throw IndexError(
-            fmt::format("to_svg: \"{}\": frame {} of a graph, which has none", figure.title, *options.frame));
-    const UnrolledGraph& graph = figure.graph;
+    const UnrolledGraph graph = graph_of(figure, options.frame);
     const Ticks scale = gradient_ticks(figure);
     const Gradients gradients(scale);
     Canvas canvas(options, figure.title, figure.caption);
-    const double below_title = draw_title(canvas, figure.title, "", options.theme);
+    const double below_title = draw_title(canvas, figure.title, frame_text(figure, options.frame), options.theme);
     const Box plot{margin, below_title + label_size + 16, canvas.width() - colour_bar_room(scale),
                    canvas.height() - margin};
     // Node by node, where their names can still be read.

@@ -6,6 +6,7 @@
 #include <ebb/inspect/report.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <utility>
 
@@ -13,6 +14,18 @@
 
 namespace ebb::inspect {
 namespace {
+
+/// "10⁻⁶", "2 × 10⁻⁶".
+std::string power_text(double value) {
+    const std::string text = format_number(value, 1), one = "1 × ";
+    return text.starts_with(one) ? text.substr(one.size()) : text;
+}
+
+/// As a sentence of its own.
+std::string sentence(std::string text) {
+    if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+    return text + ".";
+}
 
 constexpr const char* advice_vanishing =
     "try a gated cell (LSTM, GRU), a forget-gate bias of 1 or chrono initialisation, orthogonal recurrent weights, or "
@@ -83,13 +96,12 @@ void diagnose_curve(const Curve& curve, const HealthThresholds& thresholds, std:
     if (horizon + 1 < norm.size()) {
         const auto decay = fit_decay(norm, {.first = largest, .longest = horizon});
         const bool falls = decay && decay->falls();
-        findings.push_back(
-            {Ailment::vanishing, curve.name,
-             fmt::format("{}: steps {} t = {} get less than {} of it, {} of {}",
-                         tenfold(falls ? decay : std::nullopt, "falls"), curve.backwards ? "after" : "before",
-                         curve.time(horizon), format_number(thresholds.negligible, 1), norm.size() - 1 - horizon,
-                         norm.size()),
-             advice_vanishing});
+        findings.push_back({Ailment::vanishing, curve.name,
+                            fmt::format("{}: steps {} t = {} get less than {} of it, {} of {}",
+                                        tenfold(falls ? decay : std::nullopt, "falls"),
+                                        curve.backwards ? "after" : "before", curve.time(horizon),
+                                        power_text(thresholds.negligible), norm.size() - 1 - horizon, norm.size()),
+                            advice_vanishing});
     }
 }
 
@@ -245,11 +257,11 @@ std::vector<Finding> diagnose(const FlowHistory& history, const HealthThresholds
 void add_findings(Report& report, const std::vector<Finding>& findings) {
     if (findings.empty())
         report.add_finding(Severity::good, "Nothing found",
-                           "no gradient vanishes or explodes, no unit is dead or saturated, all numbers are finite");
+                           "No gradient vanishes or explodes, no unit is dead or saturated, all numbers are finite.");
     for (const Finding& finding : findings) {
         const Headline headline = headline_of(finding.ailment);
-        report.add_finding(headline.severity, fmt::format("{}: {}", finding.subject, headline.text), finding.evidence,
-                           finding.advice);
+        report.add_finding(headline.severity, fmt::format("{}: {}", finding.subject, headline.text),
+                           sentence(finding.evidence), sentence(finding.advice));
     }
 }
 

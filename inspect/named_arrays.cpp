@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -143,6 +144,13 @@ void set_units(Rows& rows, const std::string& name, std::size_t record, const Un
     rows.set_matrix(name + ".sample_grad_norm", record, flow.sample_grad_norm, flow.samples);
 }
 
+std::vector<double> or_nan(const std::vector<std::optional<double>>& numbers) {
+    std::vector<double> values;
+    for (const std::optional<double>& number : numbers)
+        values.push_back(number.value_or(std::numeric_limits<double>::quiet_NaN()));
+    return values;
+}
+
 void set_spectra(Rows& rows, const std::string& name, std::size_t record, const std::vector<Spectrum>& spectra) {
     std::vector<double> singular_values, radius;
     for (const Spectrum& spectrum : spectra) {
@@ -254,6 +262,36 @@ NamedArrays named_arrays(const FlowHistory& history) {
             if (!parameter.gradients.count.empty()) set_histogram(rows, name + ".gradients", r, parameter.gradients);
         }
         for (const UnitFlow& flow : record.units) set_units(rows, prefix + flow.name + ".units", r, flow);
+        for (const UnitGate& gate : record.unit_gates) {
+            const std::string name = prefix + gate.name + ".units";
+            rows.set(name + ".time_step", r, gate.time_step);
+            rows.set_matrix(name + ".mean", r, gate.mean, gate.units);
+            rows.set_matrix(name + ".closed", r, gate.closed, gate.units);
+            rows.set_matrix(name + ".open", r, gate.open, gate.units);
+            rows.set(name + ".geometric_mean", r, gate.geometric_mean);
+            rows.set(name + ".half_life", r, gate.half_life);
+        }
+        for (const ContributionAlignment& alignment : record.alignments) {
+            rows.set(prefix + alignment.parameter + ".contribution.cosine", r, alignment.cosine);
+            rows.set(prefix + alignment.parameter + ".contribution.share", r, alignment.share);
+        }
+        for (const LossToState& triangle : record.triangles) {
+            const std::string name = prefix + triangle.state + ".loss_to_state";
+            rows.set(name + ".loss_step", r, triangle.loss_step);
+            rows.set(name + ".time_step", r, triangle.time_step);
+            rows.set_matrix(name + ".norm", r, triangle.norm, triangle.time_step.size());
+        }
+        if (record.surface) {
+            rows.set(prefix + "surface.alpha", r, record.surface->alpha);
+            rows.set(prefix + "surface.beta", r, record.surface->beta);
+            rows.set_matrix(prefix + "surface.loss", r, record.surface->loss, record.surface->alpha.size());
+            rows.set(prefix + "surface.centre", r, record.surface->centre);
+        }
+        if (record.graph) {
+            rows.set(prefix + "graph.node.value_norm", r, record.graph->value_norm);
+            rows.set(prefix + "graph.node.grad_norm", r, or_nan(record.graph->grad_norm));
+            rows.set(prefix + "graph.edge.grad_norm", r, or_nan(record.graph->edge));
+        }
         for (const JacobianSpectrum& spectrum : record.spectra) {
             const std::string name = prefix + spectrum.state;
             rows.set(name + ".jacobian.time_step", r, spectrum.time_step);

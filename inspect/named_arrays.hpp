@@ -49,7 +49,10 @@ NamedArrays named_arrays(const LossSurface& surface);
 /// [R, bins], ".values.edges" [R, bins + 1], ".gradients.count", ".gradients.edges" (of log10), each with ".zeros" and
 /// ".nonfinite" [R]; of a state that was recorded unit by unit what UnitFlow has, with R before its axes, as
 /// "history.lstm.h.units.unit_grad_norm" [R, T, H], and likewise of one whose Jacobians were recorded, as
-/// "history.lstm.h.jacobian.product.singular_values" [R, T, n]; of all steps "history.interval.first_step",
+/// "history.lstm.h.jacobian.product.singular_values" [R, T, n], of gates unit by unit, triangles and loss surfaces; of
+/// alignments "history.weight_hh.contribution.cosine", ".share" [R, T]; of a graph "history.graph.node.value_norm",
+/// ".grad_norm" [R, nodes] and "history.graph.edge.grad_norm" [R, edges], NaN where there is none; of all steps
+/// "history.interval.first_step",
 /// ".steps", ".clipped", ".mean_loss", ".mean_grad_norm", ".largest_grad_norm" [intervals]. Where records differ in
 /// length, the shorter ones end in NaN.
 NamedArrays named_arrays(const FlowHistory& history);

@@ -56,10 +56,46 @@ class Packer {
     std::vector<unsigned char> bytes_;
 };
 
-std::string packed(const std::vector<double>& values, Scale scale) {
+/// Numbers of a list, as `packed` puts them into the page.
+using Numbers = std::vector<std::optional<double>>;
+
+json packed(const Numbers& values, Scale scale) {
     Packer packer(scale);
-    for (const double value : values) packer.add(value);
+    for (const std::optional<double>& value : values) packer.add(value);
     return packer.text();
+}
+
+/// Two bytes for each number where there are many frames of them: one of 65,532 places between the smallest and the
+/// largest, at even distances (of their logarithms, on a log scale). What is no place comes after these: -infinity,
+/// infinity, NaN, nothing. Over thirty powers of ten that is right to 0.05%.
+json packed_in_places(const Numbers& values, Scale scale) {
+    constexpr std::uint32_t places = 65'532;
+    double low = 0, high = 0;
+    bool any = false;
+    std::vector<double> numbers;  // what is absent is looked up in `values`
+    for (const std::optional<double>& value : values) {
+        const double number = scale == Scale::log ? std::log(value.value_or(1)) : value.value_or(0);
+        numbers.push_back(number);
+        if (!value || !std::isfinite(number)) continue;
+        low = any ? std::min(low, number) : number;
+        high = any ? std::max(high, number) : number;
+        any = true;
+    }
+    const double step = (high / places - low / places) * (places / (places - 1.0));
+    std::vector<unsigned char> bytes;
+    for (std::size_t k = 0; k < numbers.size(); ++k) {
+        const double number = numbers[k];
+        std::uint32_t place = 0;
+        if (!values[k])
+            place = places + 3;
+        else if (!std::isfinite(number))
+            place = places + (std::isnan(number) ? 2 : number > 0 ? 1 : 0);
+        else if (step > 0)
+            place = std::min(places - 1, static_cast<std::uint32_t>(std::lround(number / step - low / step)));
+        bytes.push_back(static_cast<unsigned char>(place));
+        bytes.push_back(static_cast<unsigned char>(place >> 8U));
+    }
+    return {{"low", low}, {"step", step}, {"places", base64(bytes)}};
 }
 
 const char* name_of(Scale scale) {
@@ -154,13 +190,18 @@ class Words {
 
 json edges_json(const std::vector<GraphEdge>& edges) {
     json from = json::array(), to = json::array();
-    Packer gradient(Scale::log);
     for (const GraphEdge& edge : edges) {
         from.push_back(edge.from);
         to.push_back(edge.to);
-        gradient.add(edge.grad_norm);
     }
-    return {{"from", from}, {"to", to}, {"gradient", gradient.text()}};
+    return {{"from", from}, {"to", to}};
+}
+
+json numbers_json(const GraphNumbers& numbers, json (*pack)(const Numbers&, Scale)) {
+    return {{"value", pack({numbers.value_norm.begin(), numbers.value_norm.end()}, Scale::log)},
+            {"gradient", pack(numbers.grad_norm, Scale::log)},
+            {"edges", pack(numbers.edge, Scale::log)},
+            {"stepEdges", pack(numbers.step_edge, Scale::log)}};
 }
 
 }  // namespace
@@ -201,9 +242,10 @@ json page_data(const std::string& id, const LineFigure& figure) {
 json page_data(const std::string& id, const HeatMap& figure) {
     json frames = json::array();
     // Of a sparse map the cells that are there, and how many are not, are, are not ... in turn.
+    const auto numbers = figure.frames.size() > 1 ? packed_in_places : packed;
     const auto pack = [&](const std::vector<double>& values) {
-        if (!figure.sparse) return frames.push_back(packed(values, figure.value.scale));
-        Packer packer(figure.value.scale);
+        if (!figure.sparse) return frames.push_back(numbers({values.begin(), values.end()}, figure.value.scale));
+        Numbers cells;
         json runs = json::array({0});
         bool there = false;
         for (const double value : values) {
@@ -212,9 +254,9 @@ json page_data(const std::string& id, const HeatMap& figure) {
                 runs.push_back(0);
             }
             runs.back() = runs.back().get<std::size_t>() + 1;
-            if (there) packer.add(value);
+            if (there) cells.emplace_back(value);
         }
-        frames.push_back({{"runs", runs}, {"values", packer.text()}});
+        frames.push_back({{"runs", runs}, {"values", numbers(cells, figure.value.scale)}});
     };
     if (figure.frames.empty()) pack(figure.values);
     for (const MapFrame& frame : figure.frames) pack(frame.values);
@@ -241,7 +283,6 @@ json page_data(const std::string& id, const GraphFigure& figure) {
     Words words;
     json name = json::array(), operation = json::array(), shape = json::array(), time = json::array(),
          place = json::array(), lane = json::array(), kind = json::array(), x = json::array(), y = json::array();
-    Packer value(Scale::log), gradient(Scale::log);
     for (const GraphNode& node : graph.nodes) {
         name.push_back(words.number(node.name));
         operation.push_back(words.number(node.operation));
@@ -252,8 +293,6 @@ json page_data(const std::string& id, const GraphFigure& figure) {
         kind.push_back(node.is_parameter ? 2 : node.is_state ? 1 : 0);
         x.push_back(node.x);
         y.push_back(node.y);
-        value.add(node.value_norm);
-        gradient.add(node.grad_norm);
     }
     json step_time = json::array(), step_lane = json::array(), states = json::array(), count = json::array(),
          step_x = json::array(), step_y = json::array();
@@ -265,6 +304,10 @@ json page_data(const std::string& id, const GraphFigure& figure) {
         step_x.push_back(step.x);
         step_y.push_back(step.y);
     }
+    json frames = json::array();
+    if (figure.frames.empty()) frames.push_back(numbers_json(numbers_of(graph), packed));
+    for (const GraphFrame& frame : figure.frames)
+        frames.push_back(numbers_json(frame.numbers, figure.frames.size() > 1 ? packed_in_places : packed));
     return {{"id", id},
             {"kind", "graph"},
             {"title", figure.title},
@@ -280,18 +323,19 @@ json page_data(const std::string& id, const GraphFigure& figure) {
               {"lane", lane},
               {"kind", kind},
               {"x", x},
-              {"y", y},
-              {"value", value.text()},
-              {"gradient", gradient.text()}}},
+              {"y", y}}},
             {"edges", edges_json(graph.edges)},
-            {"steps",
+            {"stepNodes",
              {{"time", step_time},
               {"lane", step_lane},
               {"states", states},
               {"count", count},
               {"x", step_x},
               {"y", step_y}}},
-            {"stepEdges", edges_json(graph.step_edges)}};
+            {"stepEdges", edges_json(graph.step_edges)},
+            {"steps", steps_of(figure.frames)},
+            {"stepLabel", figure.frame_label},
+            {"frames", frames}};
 }
 
 json page_data(const std::string& id, const Table& table) {

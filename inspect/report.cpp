@@ -192,6 +192,30 @@ std::string table_html(const std::string& id, const Table& table) {
     return out + "</tbody></table></div>\n" + caption_of(table.caption) + "</section>\n";
 }
 
+/// How many numbers the frames of all maps and graphs of a page hold at most: 2.7 characters each, and the page
+/// promises to stay below 10 MB. Each figure keeps two frames, whatever they take.
+constexpr std::size_t most_numbers = 1'200'000;
+
+std::size_t numbers_in_a_frame(const HeatMap& figure) {
+    const std::vector<double>& last = figure.frames.back().values;
+    return figure.sparse ? static_cast<std::size_t>(
+                               std::count_if(last.begin(), last.end(), [](double value) { return !std::isnan(value); }))
+                         : last.size();
+}
+std::size_t numbers_in_a_frame(const GraphFigure& figure) {
+    return 2 * figure.graph.nodes.size() + figure.graph.edges.size() + figure.graph.step_edges.size();
+}
+
+/// The figure with at most so many of its frames, evenly chosen, the first and the last among them.
+template <class Figure>
+Figure with_frames(const Figure& figure, std::size_t most) {
+    if (figure.frames.size() <= most) return figure;
+    Figure fewer = figure;
+    for (std::size_t k = 0; k < most; ++k) fewer.frames[k] = figure.frames[k * (figure.frames.size() - 1) / (most - 1)];
+    fewer.frames.resize(most);
+    return fewer;
+}
+
 struct SeverityLook {
     const char* style;
     const char* word;
@@ -250,6 +274,9 @@ struct Report::Content {
     /// The colour that the fewest figures have so far, and none of `taken`.
     std::size_t least_used_colour(const std::set<std::size_t>& taken) const;
     void share_colours(LineFigure& figure);
+    /// How many frames of each section's map or graph the page has room for: all share it alike, and what one does not
+    /// need is for the others.
+    std::vector<std::size_t> frames_with_room() const;
     std::string overview() const;
 
     std::string title;
@@ -375,6 +402,33 @@ void Report::Content::share_colours(LineFigure& figure) {
     assign_colours(figure);
 }
 
+std::vector<std::size_t> Report::Content::frames_with_room() const {
+    struct Need {
+        std::size_t section, frames, numbers;  // in a frame
+    };
+    std::vector<Need> needs;
+    for (std::size_t k = 0; k < sections.size(); ++k) {
+        const auto add = [&](const auto* figure) {
+            if (figure && figure->frames.size() > 1)
+                needs.push_back({k, figure->frames.size(), numbers_in_a_frame(*figure)});
+        };
+        add(std::get_if<HeatMap>(&sections[k].content));
+        add(std::get_if<GraphFigure>(&sections[k].content));
+    }
+    // Those that need least first: what they leave is for the rest.
+    std::sort(needs.begin(), needs.end(),
+              [](const Need& a, const Need& b) { return a.frames * a.numbers < b.frames * b.numbers; });
+    std::vector<std::size_t> room(sections.size(), 1);
+    std::size_t left = most_numbers;
+    for (std::size_t k = 0; k < needs.size(); ++k) {
+        const Need& need = needs[k];
+        const std::size_t share = left / (needs.size() - k);
+        room[need.section] = std::clamp<std::size_t>(share / std::max<std::size_t>(need.numbers, 1), 2, need.frames);
+        left -= std::min(left, room[need.section] * need.numbers);
+    }
+    return room;
+}
+
 std::string Report::Content::overview() const {
     std::string html;
     if (!findings.empty()) {
@@ -408,7 +462,9 @@ std::string Report::html() const {
     std::string body;
     bool has_graph = false;
     json data = json::array();
-    for (const Content::Section& section : content_->sections) {
+    const std::vector<std::size_t> room = content_->frames_with_room();
+    for (std::size_t k = 0; k < content_->sections.size(); ++k) {
+        const Content::Section& section = content_->sections[k];
         const std::string& id = section.id;
         std::string title;
         if (const auto* text = std::get_if<Content::Text>(&section.content)) {
@@ -422,12 +478,14 @@ std::string Report::html() const {
             data.push_back(page_data(id, *lines));
         } else if (const auto* map = std::get_if<HeatMap>(&section.content)) {
             title = map->title;
-            body += figure_html(id, *map, section.width, slider(id, *map));
-            data.push_back(page_data(id, *map));
+            const HeatMap shown = with_frames(*map, room[k]);
+            body += figure_html(id, shown, section.width, slider(id, shown));
+            data.push_back(page_data(id, shown));
         } else if (const auto* graph = std::get_if<GraphFigure>(&section.content)) {
             title = graph->title;
-            body += figure_html(id, *graph, section.width, "");
-            data.push_back(page_data(id, *graph));
+            const GraphFigure shown = with_frames(*graph, room[k]);
+            body += figure_html(id, shown, section.width, slider(id, shown));
+            data.push_back(page_data(id, shown));
             has_graph = true;
         } else {
             const auto& table = std::get<Table>(section.content);

@@ -22,14 +22,6 @@ using namespace drawing;
 
 namespace {
 
-/// "training step 500"; empty for a figure without frames.
-template <class Frames>
-std::string frame_text(const Frames& frames, const std::string& label, std::optional<std::size_t> frame) {
-    if (frames.empty()) return {};
-    return fmt::format("{} {}", label,
-                       format_integer(static_cast<double>(frames[frame.value_or(frames.size() - 1)].step)));
-}
-
 void draw_x_axis(Canvas& canvas, const Axis& axis, const Ticks& ticks, const Box& plot, bool grid) {
     const auto at = [&](double value) { return plot.left + plot.width() * position_on(axis, ticks, value); };
     canvas.line(plot.left, plot.bottom, plot.right, plot.bottom, canvas.paint("ebb-axis"));
@@ -245,7 +237,7 @@ std::string to_svg(const LineFigure& original, const SvgOptions& options) {
     const std::vector<const Series*> all = series_of(figure, options.frame);
     const AxesTicks ticks = axes_ticks(figure, options.width < 480 ? 5 : 8, options.height < 280 ? 5 : 8);
 
-    const std::string subtitle = frame_text(figure.frames, figure.frame_label, options.frame);
+    const std::string subtitle = frame_text(figure, options.frame);
     Canvas canvas(options, figure.title, figure.caption);
     const double below_title = draw_title(canvas, figure.title, subtitle, options.theme);
     const double above_note = draw_note(canvas, missing_note(figure, options.frame));
@@ -310,8 +302,7 @@ std::string to_svg(const HeatMap& figure, const SvgOptions& options) {
     check_size("to_svg", options);
     const std::vector<double>& values = values_of(figure, options.frame);
     Canvas canvas(options, figure.title, figure.caption);
-    const double below_title =
-        draw_title(canvas, figure.title, frame_text(figure.frames, figure.frame_label, options.frame), options.theme);
+    const double below_title = draw_title(canvas, figure.title, frame_text(figure, options.frame), options.theme);
     const double above_note = draw_note(canvas, missing_note(figure, options.frame));
 
     // Each cell reaches half a gap around its place.

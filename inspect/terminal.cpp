@@ -344,10 +344,7 @@ std::string to_terminal(const LineFigure& original, const TerminalOptions& optio
 
     std::string out;
     std::string title = figure.title;
-    if (!figure.frames.empty())
-        title += fmt::format(
-            ", {} {}", figure.frame_label,
-            format_integer(static_cast<double>(figure.frames[options.frame.value_or(figure.frames.size() - 1)].step)));
+    if (!figure.frames.empty()) title += ", " + frame_text(figure, options.frame);
     title = wrapped(text(title), options.width);
     out += options.colour ? fmt::format("\x1b[1m{}\x1b[0m\n", title.substr(0, title.size() - 1)) : title;
     out += text(axis_title(figure.y)) + '\n';

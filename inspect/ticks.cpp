@@ -261,8 +261,13 @@ Ticks value_ticks(const HeatMap& figure, std::size_t wanted) {
 Ticks gradient_ticks(const GraphFigure& figure) {
     const Axis axis{.label = "gradient", .scale = Scale::log};
     Extent extent;
-    for (const GraphNode& node : figure.graph.nodes)
-        if (node.grad_norm) extent.add(axis, {*node.grad_norm});
+    const auto add = [&](const std::optional<double>& norm) {
+        if (norm) extent.add(axis, {*norm});
+    };
+    for (const GraphNode& node : figure.graph.nodes) add(node.grad_norm);
+    // In between gradients may fall by many more powers of ten, and a scale that shows that shows nothing else.
+    if (!figure.frames.empty())
+        for (const std::optional<double>& norm : figure.frames.front().numbers.grad_norm) add(norm);
     if (extent.any) extent.low = std::max(extent.low, 1e-60 * extent.high);
     return ticks_for(axis, extent, 6, Ends::round);
 }

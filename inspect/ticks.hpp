@@ -46,7 +46,8 @@ AxesTicks axes_ticks(const LineFigure& figure, std::size_t wanted_x, std::size_t
 /// The scale of a heat map's values, the same at every stop of its slider.
 Ticks value_ticks(const HeatMap& figure, std::size_t wanted);
 
-/// The log scale of a graph's gradients, at most 60 decades below the largest: what is smaller has vanished.
+/// The log scale of a graph's gradients, at the first and the last stop of its slider, and at most 60 decades below the
+/// largest: what is smaller has vanished.
 Ticks gradient_ticks(const GraphFigure& figure);
 
 /// Where `value` lies between the ends: 0 at low, 1 at high; the other way round on a reversed axis.

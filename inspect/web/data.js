@@ -4,15 +4,18 @@ ebb.data = (() => {
     // Stands for a cell that a table leaves empty: the largest float32.
     const absent = 3.4028234663852886e38;
 
-    function floats(text) {
-        const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-        return new Float32Array(bytes.buffer);
-    }
+    const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
+
+    // Where there are many frames: a place between the smallest number and the largest, or one that is none.
+    const places = 65532;
+    const noPlace = [-Infinity, Infinity, NaN];
 
     // On a log scale the logarithms are packed. Absent cells are null.
-    function unpack(text, scale) {
+    function unpack(packed, scale) {
         const value = scale === "log" ? Math.exp : (number) => number;
-        return Array.from(floats(text), (number) => (number === absent ? null : value(number)));
+        if (packed.places === undefined) return Array.from(new Float32Array(bytes(packed)), (number) => (number === absent ? null : value(number)));
+        const number = (place) => (place < places ? packed.low + place * packed.step : noPlace[place - places]);
+        return Array.from(new Uint16Array(bytes(packed.places)), (place) => (place === 65535 ? null : value(number(place))));
     }
 
     // --- lines ---
@@ -42,7 +45,7 @@ ebb.data = (() => {
         figure.unpacked = figure.unpacked || [];
         if (figure.unpacked[frame]) return figure.unpacked[frame];
         const packed = figure.frames[frame];
-        let values = unpack(packed.values || packed, figure.scale.type);
+        let values = unpack(packed.runs ? packed.values : packed, figure.scale.type);
         if (packed.runs) {
             // How many cells are not there, are, are not ... in turn.
             const there = values;
@@ -52,14 +55,24 @@ ebb.data = (() => {
         return (figure.unpacked[frame] = values);
     }
 
-    // --- CSV, to six digits ---
+    // --- graphs ---
+
+    function graphNumbers(figure, frame) {
+        figure.unpacked = figure.unpacked || [];
+        const parts = ["value", "gradient", "edges", "stepEdges"];
+        const unpackFrame = () => Object.fromEntries(parts.map((part) => [part, unpack(figure.frames[frame][part], "log")]));
+        return figure.unpacked[frame] || (figure.unpacked[frame] = unpackFrame());
+    }
+
+    // --- CSV, to six digits; to four where numbers are packed as places ---
 
     const field = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-    const number = (value) => {
+    const number = (value, digits = 6) => {
         if (value === null) return "";
         if (!Number.isFinite(value)) return String(value).replace("Infinity", "inf").replace("NaN", "nan");
-        return String(Number(value.toPrecision(6)));
+        return String(Number(value.toPrecision(digits)));
     };
+    const digitsOf = (figure) => (figure.steps.length > 1 ? 4 : 6);
     const table = (header, rows) => [header.map(field), ...rows].map((row) => row.join(",") + "\n").join("");
 
     const csv = {
@@ -76,24 +89,28 @@ ebb.data = (() => {
             const stepped = figure.steps.length > 0;
             const rows = figure.frames.flatMap((_, frame) => mapValues(figure, frame).map((value, k) => [
                 ...(stepped ? [figure.steps[frame]] : []), number(figure.xAt[k % figure.xAt.length]),
-                number(figure.yAt[Math.floor(k / figure.xAt.length)]), number(value),
+                number(figure.yAt[Math.floor(k / figure.xAt.length)]), number(value, digitsOf(figure)),
             ]));
             const wanted = figure.sparse ? rows.filter((row) => row.at(-1) !== "nan") : rows;
             return table([...(stepped ? [figure.stepLabel] : []), figure.x, figure.y, figure.value], wanted);
         },
         graph(figure) {
             const { words, nodes, edges } = figure;
+            const stepped = figure.steps.length > 0;
+            const digits = digitsOf(figure);
             const header = ["item", "from", "to", "name", "operation", "shape", "time step", "norm of value", "norm of gradient"];
-            const value = unpack(nodes.value, "log");
-            const gradient = unpack(nodes.gradient, "log");
-            const flow = unpack(edges.gradient, "log");
-            return table(header, [
-                ...nodes.name.map((name, k) => ["node", k, "", field(words[name]), field(words[nodes.operation[k]]),
-                    field(words[nodes.shape[k]]), nodes.time[k] < 0 ? "" : nodes.time[k], number(value[k]), number(gradient[k])]),
-                ...edges.from.map((from, k) => ["edge", from, edges.to[k], "", "", "", "", "", number(flow[k])]),
-            ]);
+            const rows = figure.frames.flatMap((_, frame) => {
+                const numbers = graphNumbers(figure, frame);
+                const step = stepped ? [figure.steps[frame]] : [];
+                return [
+                    ...nodes.name.map((name, k) => [...step, "node", k, "", field(words[name]), field(words[nodes.operation[k]]),
+                        field(words[nodes.shape[k]]), nodes.time[k] < 0 ? "" : nodes.time[k], number(numbers.value[k], digits), number(numbers.gradient[k], digits)]),
+                    ...edges.from.map((from, k) => [...step, "edge", from, edges.to[k], "", "", "", "", "", number(numbers.edges[k], digits)]),
+                ];
+            });
+            return table([...(stepped ? [figure.stepLabel] : []), ...header], rows);
         },
     };
 
-    return { unpack, lineRows, mapValues, csv: (figure) => csv[figure.kind](figure) };
+    return { lineRows, mapValues, graphNumbers, csv: (figure) => csv[figure.kind](figure) };
 })();

@@ -13,10 +13,16 @@ ebb.graph = (() => {
 
     // --- what C++ has packed ---
 
+    // The norms at a stop of the slider.
+    function setNumbers(figure) {
+        const { value, gradient, edges, stepEdges } = ebb.data.graphNumbers(figure, figure.frame);
+        Object.assign(figure.nodes, { norm: gradient, size: value });
+        figure.edges.norm = edges;
+        figure.stepEdges.norm = stepEdges;
+    }
+
     function prepare(figure) {
-        const { nodes, edges, steps, stepEdges } = figure;
-        for (const part of [nodes, edges, stepEdges]) part.norm = ebb.data.unpack(part.gradient, "log");
-        nodes.size = ebb.data.unpack(nodes.value, "log");
+        const { nodes, stepNodes: steps } = figure;
         figure.times = [...new Set(steps.time.filter((t) => t >= 0))].sort((a, b) => a - b);
         figure.perStep = nodes.time.filter((t) => t >= 0).length / Math.max(1, figure.times.length);
         figure.weights = false;
@@ -53,7 +59,7 @@ ebb.graph = (() => {
     // --- what is drawn: elements for Cytoscape ---
 
     function stepElements(figure) {
-        const { steps, stepEdges, nodes } = figure;
+        const { stepNodes: steps, stepEdges, nodes } = figure;
         const shown = steps.time.map((t) => t < 0 || inWindow(figure, t));
         const inside = steps.x.filter((_, k) => shown[k] && steps.time[k] >= 0);
         const middle = (Math.min(...inside) + Math.max(...inside)) / 2;
@@ -144,7 +150,7 @@ ebb.graph = (() => {
             return { caption: `${ends[0]} → ${ends[1]}`, rows: [{ name: "gradient that flows back", value: norm === null ? "none" : norm }] };
         }
         const k = element.data("index");
-        const { nodes, steps } = figure;
+        const { nodes, stepNodes: steps } = figure;
         if (element.hasClass("operation")) {
             const when = nodes.time[k] >= 0 && nodes.place[k] === inStep ? `, t = ${nodes.time[k]}` : "";
             return { caption: label(figure, k) + when, rows: valueRows(figure, k) };
@@ -235,14 +241,17 @@ ebb.graph = (() => {
 
     // All steps as a strip, a row for each cell, to draw the window on.
     function strip(figure) {
-        const { steps, nodes } = figure;
-        const lanes = [...new Set(steps.lane.filter((_, k) => steps.time[k] >= 0))].sort((a, b) => b - a);
-        const canvas = Object.assign(document.createElement("canvas"), { width: figure.times.length, height: lanes.length });
+        const { stepNodes: steps, nodes } = figure;
+        // The readout of one step alone needs no row.
+        const inTime = steps.lane.filter((_, k) => steps.time[k] >= 0);
+        const lanes = [...new Set(inTime)].filter((lane) => inTime.indexOf(lane) !== inTime.lastIndexOf(lane)).sort((a, b) => b - a);
+        const canvas = figure.strip || document.createElement("canvas");
+        figure.strip = Object.assign(canvas, { width: figure.times.length, height: lanes.length });
         canvas.setAttribute("aria-hidden", "true");
         const context = canvas.getContext("2d");
         const place = new Map(figure.times.map((t, i) => [t, i]));
         steps.time.forEach((t, k) => {
-            if (t < 0) return;
+            if (t < 0 || !lanes.includes(steps.lane[k])) return;
             context.fillStyle = look(figure, nodes.norm[steps.states[k][0]]).fill;
             context.fillRect(place.get(t), lanes.indexOf(steps.lane[k]), 1, 1);
         });
@@ -278,13 +287,24 @@ ebb.graph = (() => {
         if (figure.times.length > 1 && figure.level === "steps" && 64 * zoom > 130) {
             // So near that there is more to see: the steps that are still in view, by operations.
             const { x1, x2 } = cy.extent();
-            const seen = cy.nodes(".step").filter((node) => node.position("x") > x1 && node.position("x") < x2 && figure.steps.time[node.data("index")] >= 0);
-            const times = seen.map((node) => figure.times.indexOf(figure.steps.time[node.data("index")]));
+            const seen = cy.nodes(".step").filter((node) => node.position("x") > x1 && node.position("x") < x2 && figure.stepNodes.time[node.data("index")] >= 0);
+            const times = seen.map((node) => figure.times.indexOf(figure.stepNodes.time[node.data("index")]));
             if (times.length > 0) [figure.from, figure.to] = [Math.min(...times), Math.max(...times)];
             return setLevel(figure, "operations");
         }
         if (figure.times.length > 1 && figure.level === "operations" && 104 * zoom < 22) return setLevel(figure, "steps");
         cy.zoom({ level: zoom, renderedPosition: at || { x: cy.width() / 2, y: cy.height() / 2 } });
+    }
+
+    const elementsNow = (figure) => (figure.level === "steps" ? stepElements : operationElements)(figure);
+
+    // Another stop of the slider: other colours and widths in the same places.
+    function showFrame(figure) {
+        setNumbers(figure);
+        hideTooltip();
+        const { cy } = figure;
+        cy.batch(() => elementsNow(figure).forEach(({ data }) => cy.getElementById(data.id).data(data)));
+        if (figure.brush) strip(figure);
     }
 
     function show(figure) {
@@ -293,7 +313,7 @@ ebb.graph = (() => {
         figure.cursor = undefined;
         cy.batch(() => {
             cy.elements().remove();
-            cy.add(figure.level === "steps" ? stepElements(figure) : operationElements(figure));
+            cy.add(elementsNow(figure));
         });
         cy.fit(undefined, 18);
         if (figure.brush) figure.brush.set(figure.from, figure.to);
@@ -306,7 +326,7 @@ ebb.graph = (() => {
         const { cy, cursor } = figure;
         const nodes = cy.nodes("[index]");
         if (!cursor) {
-            const last = nodes.filter((node) => figure.level === "steps" ? figure.steps.time[node.data("index")] === figure.times[figure.to] : node.hasClass("state"));
+            const last = nodes.filter((node) => figure.level === "steps" ? figure.stepNodes.time[node.data("index")] === figure.times[figure.to] : node.hasClass("state"));
             return (last.nonempty() ? last : nodes).last();
         }
         const here = cursor.position();
@@ -325,7 +345,7 @@ ebb.graph = (() => {
         figure.cy.nodes(".cursor").removeClass("cursor");
         figure.cursor = node.addClass("cursor");
         const k = node.data("index");
-        figure.cursorTime = figure.level === "steps" ? figure.steps.time[k] : figure.nodes.time[k];
+        figure.cursorTime = figure.level === "steps" ? figure.stepNodes.time[k] : figure.nodes.time[k];
         if (figure.cursorTime < 0) figure.cursorTime = undefined;
         const { x1, y1, x2, y2 } = figure.cy.extent();
         const { x, y } = node.position();
@@ -390,6 +410,7 @@ ebb.graph = (() => {
 
     function draw(figure, plot, scale, fit) {
         if (!figure.times) prepare(figure);
+        setNumbers(figure);
         const size = {};
         fit(size);
         plot.style.height = `${size.height}px`;
@@ -406,7 +427,72 @@ ebb.graph = (() => {
         show(figure);
     }
 
+    // --- SVG for paper: what is seen, at the slider's stop and in its window ---
+
+    const escaped = (text) => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+    const tag = (name, attributes, content = "") =>
+        `<${name}${Object.entries(attributes).map(([key, value]) => ` ${key}="${typeof value === "number" ? Number(value.toFixed(2)) : escaped(value)}"`).join("")}>${content}</${name}>`;
+
+    // Where a line from a node's middle to another one's ends: at the other one's border.
+    function borderPoint(from, to) {
+        const [dx, dy] = [from.x - to.x, from.y - to.y];
+        const share = to.round ? to.width / 2 / Math.hypot(dx, dy) : Math.min(to.width / 2 / Math.abs(dx), to.height / 2 / Math.abs(dy));
+        return { x: to.x + share * dx, y: to.y + share * dy };
+    }
+
+    function edgeSvg({ data }, boxes) {
+        const [from, to] = [boxes.get(data.source), boxes.get(data.target)];
+        const tip = borderPoint(from, to);
+        const size = 4 + 2 * data.width;
+        const angle = (Math.atan2(to.y - from.y, to.x - from.x) * 180) / Math.PI;
+        const stroke = { stroke: colour("axis"), "stroke-width": data.width, opacity: data.faint ? 0.5 : 0.8, ...(data.faint ? { "stroke-dasharray": "2 3" } : {}) };
+        return tag("line", { x1: from.x, y1: from.y, x2: tip.x, y2: tip.y, ...stroke }) +
+            tag("path", { d: `M0 0L${-size} ${size / 2}V${-size / 2}z`, fill: colour("axis"), transform: `translate(${tip.x.toFixed(2)} ${tip.y.toFixed(2)}) rotate(${angle.toFixed(1)})` });
+    }
+
+    function nodeSvg({ x, y, width, height, round, bar, classes, data }) {
+        const border = /state|parameter/.test(classes) ? { stroke: colour("ink"), "stroke-width": 2, ...(/parameter/.test(classes) ? { "stroke-dasharray": "4 3" } : {}) } : {};
+        const shape = round ? tag("circle", { cx: x, cy: y, r: width / 2, fill: data.fill, ...border })
+            : tag("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: bar ? 0 : 6, fill: data.fill, ...border });
+        const size = Math.min(data.font || 15, (1.6 * width) / Math.max(1, data.label.length));
+        return shape + (bar ? "" : tag("text", { x, y: y + 0.35 * size, "font-size": size, "text-anchor": "middle", fill: data.ink }, escaped(data.label)));
+    }
+
+    function svg(figure) {
+        return ebb.page.onPaper(() => {
+            const elements = elementsNow(figure);
+            const boxes = new Map(elements.filter(({ position }) => position).map(({ classes, data, position }) => {
+                const bar = classes.includes("bar");
+                return [data.id, { ...position, width: data.width || 104, height: data.height || 38, bar, round: classes.startsWith("step") && !bar, classes, data }];
+            }));
+            const around = (list, padding) => ({
+                left: Math.min(...list.map(({ x, width }) => x - width / 2)) - padding, right: Math.max(...list.map(({ x, width }) => x + width / 2)) + padding,
+                top: Math.min(...list.map(({ y, height }) => y - height / 2)) - padding, bottom: Math.max(...list.map(({ y, height }) => y + height / 2)) + padding,
+            });
+            const all = around([...boxes.values()], 44);
+            const frames = elements.filter(({ classes }) => classes === "frame").map(({ data }) => {
+                const { left, right, top, bottom } = around([...boxes.values()].filter((box) => box.data.parent === data.id), 16);
+                return tag("rect", { x: left, y: top, width: right - left, height: bottom - top, rx: 8, fill: colour("wash"), stroke: colour("grid") }) +
+                    tag("text", { x: (left + right) / 2, y: bottom + 24, "font-size": 20, "text-anchor": "middle", fill: colour("muted") }, escaped(data.label));
+            });
+            const scale = Math.min(1, 1000 / (all.right - all.left));
+            const [width, head] = [Math.max(520, scale * (all.right - all.left)) + 32, 96];
+            const height = head + scale * (all.bottom - all.top) + 16;
+            const graph = frames.join("") + elements.filter(({ data }) => data.source).map((edge) => edgeSvg(edge, boxes)).join("") + [...boxes.values()].map(nodeSvg).join("");
+            const step = figure.steps.length > 0 ? `${figure.stepLabel} ${formatNumber(figure.steps[figure.frame])}. ` : "";
+            const words = (y, size, fill, text, more = {}) => tag("text", { x: 16, y, "font-size": size, fill, ...more }, escaped(text));
+            const stops = figure.scale.colours.map((stop, k, { length }) => tag("stop", { offset: k / (length - 1), "stop-color": stop })).join("");
+            const bar = tag("linearGradient", { id: "scale" }, stops) + tag("rect", { x: 30, y: 62, width: 260, height: 8, fill: "url(#scale)" }) +
+                words(70, 12, colour("ink"), "norm of gradient", { x: 306 }) + figure.scale.ticks.map(([at, text]) =>
+                words(84, 11, colour("muted"), text, { x: 30 + 260 * ebb.maps.position(figure.scale, at), "text-anchor": "middle" })).join("");
+            return tag("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width.toFixed(1)} ${height.toFixed(1)}`, "font-family": colour("sans") },
+                tag("rect", { width, height, fill: colour("paper") }) + words(26, 17, colour("ink"), figure.title, { "font-weight": "600" }) +
+                words(46, 12, colour("muted"), step + figure.section.querySelector(".window-note").textContent) + bar +
+                tag("g", { transform: `translate(${(16 - scale * all.left).toFixed(2)} ${(head - scale * all.top).toFixed(2)}) scale(${scale.toFixed(4)})` }, graph));
+        });
+    }
+
     const png = (figure) => figure.cy.png({ output: "blob-promise", full: true, scale: 2, maxWidth: 4000, maxHeight: 3000, bg: colour("paper") });
 
-    return { draw, key, png };
+    return { draw, showFrame, key, png, svg };
 })();

@@ -2,7 +2,7 @@
 
 ebb.lines = (() => {
     const { formatNumber, linearTicks, logTicks } = ebb.numbers;
-    const { colour, isDark, showTooltip, hideTooltip, vegaConfig, vegaView } = ebb.page;
+    const { colour, isDark, showTooltip, hideTooltip, vegaConfig, vegaView, ticksOf, axisParams, letFollow, setAxis } = ebb.page;
 
     const isLine = (series) => series.bandOf === undefined;
     const shade = (series) => series[isDark() ? "dark" : "light"];
@@ -78,10 +78,8 @@ ebb.lines = (() => {
 
     function setAxes(figure, view) {
         const { x, y, xTicks, yTicks } = axes(figure);
-        view.signal("xWindow", x).signal("yWindow", y);
-        view.signal("xTicks", xTicks.map((tick) => tick.at)).signal("xLabels", xTicks.map((tick) => tick.text));
-        view.signal("yTicks", yTicks.map((tick) => tick.at)).signal("yLabels", yTicks.map((tick) => tick.text));
-        return view;
+        setAxis(view, "x", x, xTicks);
+        return setAxis(view, "y", y, yTicks);
     }
 
     // "× 0.79": the factor per step of a line through the logarithms of the norms.
@@ -143,7 +141,7 @@ ebb.lines = (() => {
 
     function showBrush(figure) {
         const place = figure.section.querySelector(".brush-place");
-        if (figure.section.classList.contains("half") || figure.places.length < 16 || figure.reversed) return;
+        if (figure.places.length < 16 || figure.reversed) return;
         const window = figure.window;
         const brush = ebb.page.makeBrush(place, sparkline(figure), figure.places.length, `Window over ${figure.x}`,
             (k) => formatNumber(figure.places[k]), () => showWindow(figure));
@@ -153,27 +151,18 @@ ebb.lines = (() => {
 
     // --- the figure ---
 
-    const labelsOf = (axis) => JSON.parse(axis.labelExpr.slice(0, axis.labelExpr.lastIndexOf("[indexof(")));
-    const ticksOf = (axis) => labelsOf(axis).map((text, i) => ({ at: axis.values[i], text }));
-
     // The specification as the page wants it: the heading has the title, slider and legend are ours, and the axes follow
     // the brush.
     function screenSpec(figure) {
         const spec = structuredClone(figure.spec);
         delete spec.title;
         delete spec.config;
-        for (const name of ["xWindow", "yWindow"]) spec.params.push({ name, value: null });
-        for (const name of ["xTicks", "xLabels", "yTicks", "yLabels"]) spec.params.push({ name, value: [] });
+        spec.params.push(...axisParams("x"), ...axisParams("y"));
         for (const { mark, encoding } of spec.layer) {
             if (encoding.color) encoding.color.legend = null;
             if (encoding.strokeDash) encoding.strokeDash.legend = null;
             mark.clip = true;
-            for (const axis of ["x", "y"]) {
-                if (!encoding[axis] || !encoding[axis].axis) continue;
-                encoding[axis].scale.domainRaw = { expr: axis + "Window" };
-                encoding[axis].axis.values = { expr: axis + "Ticks" };
-                encoding[axis].axis.labelExpr = `${axis}Labels[indexof(${axis}Ticks, datum.value)]`;
-            }
+            for (const axis of ["x", "y"]) if (encoding[axis] && encoding[axis].axis) letFollow(encoding, axis);
         }
         return spec;
     }

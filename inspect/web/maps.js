@@ -1,8 +1,8 @@
 // Heat maps: the cells are one picture, the axes around it are Vega's. A map of 500 x 500 cells is as quick as a small one.
 
 ebb.maps = (() => {
-    const { formatNumber } = ebb.numbers;
-    const { colour, plotBox, showTooltip, hideTooltip, vegaConfig, vegaView } = ebb.page;
+    const { formatNumber, linearTicks } = ebb.numbers;
+    const { colour, plotBox, showTooltip, hideTooltip, vegaConfig, vegaView, ticksOf, axisParams, letFollow, setAxis } = ebb.page;
 
     const gap = (at) => (at.length > 1 ? at[1] - at[0] : 1);
     const valuesNow = (figure) => ebb.data.mapValues(figure, figure.frame);
@@ -42,7 +42,44 @@ ebb.maps = (() => {
                 image.data.set([...palette[Math.round(256 * at)], 255], 4 * (top * columns + left));
             }
         context.putImageData(image, 0, 0);
-        return canvas.toDataURL();
+        return canvas;
+    }
+
+    // --- the window that the brush cuts out of the columns ---
+
+    const isWhole = (figure) => !figure.window || (figure.window.from === 0 && figure.window.to === figure.xAt.length - 1);
+    const columnsShown = (figure) => figure.window || { from: 0, to: figure.xAt.length - 1 };
+    const windowEnds = (figure) => [figure.xAt[figure.window.from], figure.xAt[figure.window.to]];
+
+    function setWindow(figure, view) {
+        if (isWhole(figure)) return setAxis(view, "x", null, figure.wholeTicks);
+        const [from, to] = windowEnds(figure);
+        const whole = figure.xAt.every(Number.isInteger);
+        const ticks = linearTicks(from, to, 8).filter((tick) => !whole || Number.isInteger(tick.at));
+        return setAxis(view, "x", [from - gap(figure.xAt) / 2, to + gap(figure.xAt) / 2], ticks);
+    }
+
+    function showWindow(figure) {
+        const words = isWhole(figure) ? "" : `${figure.x}, from ${windowEnds(figure).map((x) => formatNumber(x)).join(" to ")}.`;
+        figure.section.querySelector(".window-note").textContent = words;
+        setWindow(figure, figure.view).runAsync();
+    }
+
+    function showStrip(figure) {
+        const strip = picture(figure);
+        strip.setAttribute("aria-hidden", "true");
+        if (figure.strip) figure.strip.replaceWith(strip);
+        return (figure.strip = strip);
+    }
+
+    // Over what is no time a reader looks at the whole.
+    function showBrush(figure) {
+        if (figure.xAt.length < 16 || figure.contours > 0 || figure.spec.encoding.x.scale.reverse) return;
+        const { window, section } = figure;
+        const brush = ebb.page.makeBrush(section.querySelector(".brush-place"), showStrip(figure), figure.xAt.length,
+            `Window over ${figure.x}`, (k) => formatNumber(figure.xAt[k]), () => showWindow(figure));
+        if (window) brush.set(window.from, window.to);
+        figure.window = brush.range;
     }
 
     // Where a value is crossed between neighbouring cells: one or two pieces of line for each square of four centres.
@@ -80,10 +117,12 @@ ebb.maps = (() => {
         const { encoding, ...spec } = structuredClone(figure.spec);
         for (const name of ["title", "config", "transform", "mark", "data"]) delete spec[name];
         const { x, x2, y, y2, fill } = encoding;
+        figure.wholeTicks = figure.wholeTicks || ticksOf(x.axis);
         const ends = (at) => [at[0] - gap(at) / 2, at.at(-1) + gap(at) / 2];
         const [[left, right], [bottom, top]] = [ends(figure.xAt), ends(figure.yAt)];
         const places = { x, x2, y, y2 };
-        spec.params = [];
+        spec.params = axisParams("x");
+        letFollow(places, "x");
         spec.layer = [
             // Nothing to see but the legend of its colours.
             { data: { values: [{ left, right, bottom, top, value: figure.scale.low }] }, mark: { type: "rect", opacity: 0, tooltip: null }, encoding: { ...places, fill } },
@@ -97,9 +136,9 @@ ebb.maps = (() => {
     }
 
     function fill(figure, view) {
-        view.data("picture", [{ ...figure.frameEnds, url: picture(figure) }]);
+        view.data("picture", [{ ...figure.frameEnds, url: picture(figure).toDataURL() }]);
         if (figure.contours > 0) view.data("contours", contourSegments(figure));
-        return view;
+        return setWindow(figure, view);
     }
 
     function config(scale) {
@@ -117,6 +156,7 @@ ebb.maps = (() => {
             looks.legend.offset = 34;
         }
         fit(spec);
+        showBrush(figure);
         figure.view = fill(figure, vegaView(spec, looks, { renderer: "svg" }));
         figure.cursor = undefined;
         if (!figure.listens) {
@@ -127,7 +167,10 @@ ebb.maps = (() => {
         return figure.view.initialize(plot).runAsync();
     }
 
-    const showFrame = (figure) => fill(figure, figure.view).runAsync();
+    function showFrame(figure) {
+        if (figure.strip) showStrip(figure);
+        return fill(figure, figure.view).runAsync();
+    }
 
     // --- the cell under the pointer, or where the arrow keys have gone ---
 
@@ -158,7 +201,8 @@ ebb.maps = (() => {
         const box = plotBox(figure);
         const place = (name, at, pixel) => Math.round((figure.view.scale(name).invert(pixel) - at[0]) / gap(at));
         const cell = [place("x", figure.xAt, event.clientX - box.left), place("y", figure.yAt, event.clientY - box.top)];
-        const inside = cell[0] >= 0 && cell[1] >= 0 && cell[0] < figure.xAt.length && cell[1] < figure.yAt.length;
+        const { from, to } = columnsShown(figure);
+        const inside = cell[0] >= from && cell[1] >= 0 && cell[0] <= to && cell[1] < figure.yAt.length;
         const empty = inside && figure.sparse && Number.isNaN(valuesNow(figure)[cell[1] * figure.xAt.length + cell[0]]);
         markCell(figure, plot, inside && !empty ? cell : undefined);
     }
@@ -167,11 +211,12 @@ ebb.maps = (() => {
         const steps = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
         if (!(event.key in steps)) return undefined;
         const plot = figure.section.querySelector(".plot");
-        const limit = (k, count) => Math.max(0, Math.min(count - 1, k));
+        const limit = (k, last, first = 0) => Math.max(first, Math.min(last, k));
+        const { from, to } = columnsShown(figure);
         const flip = [figure.spec.encoding.x.scale.reverse ? -1 : 1, figure.spec.encoding.y.scale.reverse ? -1 : 1];
-        const before = figure.cursor || [figure.xAt.length - 1, 0];
+        const before = figure.cursor || [to, 0];
         const by = figure.cursor ? steps[event.key] : [0, 0];
-        figure.cursor = [limit(before[0] + flip[0] * by[0], figure.xAt.length), limit(before[1] + flip[1] * by[1], figure.yAt.length)];
+        figure.cursor = [limit(before[0] + flip[0] * by[0], to, from), limit(before[1] + flip[1] * by[1], figure.yAt.length - 1)];
         return markCell(figure, plot, figure.cursor);
     }
 

@@ -160,5 +160,23 @@ ebb.page = (() => {
         return { set, range };
     }
 
-    return { root, isDark, colour, onPaper, vegaConfig, paperSpec, vegaView, plotBox, showTooltip, hideTooltip, save, makeBrush };
+    // --- axes that follow a brush: their ends and ticks are signals of the view ---
+
+    // The ticks that C++ has chosen for the whole.
+    function ticksOf(axis) {
+        const labels = JSON.parse(axis.labelExpr.slice(0, axis.labelExpr.lastIndexOf("[indexof(")));
+        return labels.map((text, i) => ({ at: axis.values[i], text }));
+    }
+    const axisParams = (name) => [{ name: name + "Window", value: null }, { name: name + "Ticks", value: [] }, { name: name + "Labels", value: [] }];
+    function letFollow(encoding, name) {
+        encoding[name].scale.domainRaw = { expr: name + "Window" };
+        encoding[name].axis.values = { expr: name + "Ticks" };
+        encoding[name].axis.labelExpr = `${name}Labels[indexof(${name}Ticks, datum.value)]`;
+    }
+    function setAxis(view, name, ends, ticks) {
+        view.signal(name + "Window", ends);
+        return view.signal(name + "Ticks", ticks.map((tick) => tick.at)).signal(name + "Labels", ticks.map((tick) => tick.text));
+    }
+
+    return { root, isDark, colour, onPaper, vegaConfig, paperSpec, vegaView, plotBox, showTooltip, hideTooltip, save, makeBrush, ticksOf, axisParams, letFollow, setAxis };
 })();

@@ -8,7 +8,7 @@
     const figures = entries.filter((entry) => entry.kind !== "table");
     const hasLibraries = typeof vega === "object" && typeof vegaLite === "object";
     const drawers = { lines: ebb.lines, map: ebb.maps, graph: ebb.graph };
-    const hasSteps = (figure) => (figure.steps || []).length > 1 && figure.kind !== "graph";
+    const hasSteps = (figure) => figure.steps.length > 1;
 
     // --- the theme ---
 
@@ -41,6 +41,7 @@
         const scale = fills ? Math.min(2.2, Math.max(1.2, innerHeight / 620)) : 1;
         if (figure.view) figure.view.finalize();
         section.classList.add("live");
+        figure.stale = false;
         plot.textContent = "";
         plot.style.height = "";
         const width = plot.clientWidth;
@@ -57,7 +58,7 @@
         figure.section.querySelector(".note").textContent = hasLibraries ? note : "";
     }
 
-    // --- sliders: those over the same steps move together ---
+    // --- sliders: all over one training move together, each to its last stop that is not after the chosen step ---
 
     function showFrame(figure, frame) {
         figure.frame = frame;
@@ -67,11 +68,32 @@
         input.setAttribute("aria-valuetext", text);
         figure.section.querySelector(".slider output").textContent = text;
         showNote(figure);
-        return figure.view ? drawers[figure.kind].showFrame(figure) : undefined;
+        figure.stale = true;
+        refresh(figure);
     }
 
-    const sameSteps = (a, b) => hasSteps(b) && a.steps.length === b.steps.length && a.steps.every((s, i) => s === b.steps[i]);
-    const moveTo = (figure, frame) => figures.filter((other) => sameSteps(figure, other)).forEach((other) => showFrame(other, frame));
+    // What nobody sees is drawn when it comes into view: a page of many figures follows the slider at once.
+    function refresh(figure) {
+        if (!figure.stale || !figure.seen || !figure.view) return;
+        figure.stale = false;
+        drawers[figure.kind].showFrame(figure);
+    }
+    const watch = new IntersectionObserver((changes) => {
+        for (const { target, isIntersecting } of changes) {
+            const figure = figures.find((one) => one.section === target);
+            figure.seen = isIntersecting;
+            refresh(figure);
+        }
+    }, { rootMargin: "200px" });
+
+    function moveTo(figure, frame) {
+        const step = figure.steps[frame];
+        for (const other of figures) {
+            if (!hasSteps(other) || other.stepLabel !== figure.stepLabel) continue;
+            const stop = other === figure ? frame : Math.max(0, other.steps.findLastIndex((one) => one <= step));
+            if (stop !== other.frame) showFrame(other, stop);
+        }
+    }
 
     function togglePlay(figure, button) {
         const stop = () => {
@@ -95,8 +117,9 @@
     // --- downloads ---
 
     async function saveSvg(figure) {
-        const { paperView } = drawers[figure.kind];
-        if (!hasLibraries || !paperView) return save(figure.id + ".svg", "image/svg+xml", figure.section.querySelector(".still").innerHTML);
+        const { paperView, svg } = drawers[figure.kind];
+        if (hasLibraries && svg) return save(figure.id + ".svg", "image/svg+xml", svg(figure));
+        if (!hasLibraries) return save(figure.id + ".svg", "image/svg+xml", figure.section.querySelector(".still").innerHTML);
         const view = paperView(figure);
         save(figure.id + ".svg", "image/svg+xml", await view.toSVG());
         view.finalize();
@@ -142,6 +165,7 @@
         figure.frame = Math.max(0, (figure.steps.length || 1) - 1);
         figure.off = new Set();
         showNote(figure);
+        watch.observe(figure.section);
         const input = figure.section.querySelector(".slider input");
         if (input) input.addEventListener("input", () => moveTo(figure, Number(input.value)));
     }

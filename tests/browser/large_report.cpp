@@ -73,10 +73,34 @@ HeatMap map(std::string title, std::size_t rows, bool triangle) {
     figure.x_at = places(steps);
     figure.y_at = places(rows);
     figure.sparse = triangle;
-    sample::Noise noise(rows);
-    for (std::size_t row = 0; row < rows; ++row)
-        for (std::size_t t = 0; t < steps; ++t)
-            figure.values.push_back(triangle && t > row ? std::nan("") : level(-0.05, triangle ? row - t : t, noise));
+    for (std::size_t record = 0; record < records; ++record) {
+        sample::Noise noise(rows + 31 * record);
+        MapFrame frame{static_cast<std::int64_t>(20 * record), {}};
+        for (std::size_t row = 0; row < rows; ++row)
+            for (std::size_t t = 0; t < steps; ++t)
+                frame.values.push_back(triangle && t > row ? std::nan("")
+                                                           : level(-0.05, triangle ? row - t : t, noise));
+        figure.frames.push_back(std::move(frame));
+    }
+    return figure;
+}
+
+/// The graph of a true tape, whose numbers wander from record to record.
+GraphFigure through_training(GraphFigure figure) {
+    const GraphNumbers last = numbers_of(figure.graph);
+    figure.frames.clear();
+    for (std::size_t record = 0; record < records; ++record) {
+        sample::Noise noise(record);
+        GraphFrame frame{static_cast<std::int64_t>(20 * record), last};
+        const auto wander = [&](std::vector<std::optional<double>>& norms) {
+            for (std::optional<double>& norm : norms)
+                if (norm) *norm *= level(0, 0, noise);
+        };
+        wander(frame.numbers.grad_norm);
+        wander(frame.numbers.edge);
+        wander(frame.numbers.step_edge);
+        figure.frames.push_back(std::move(frame));
+    }
     return figure;
 }
 
@@ -94,9 +118,10 @@ Report large_report() {
         report.add(map("Gradient by unit, " + cell, units, false), Width::half);
     }
     report.add(sample::surface_map(), Width::half);
-    report.add(sample::lstm_network("The LSTM unrolled", steps, ebb::Granularity::fused));
-    report.add(sample::lstm_network("The LSTM in elementary operations", steps, ebb::Granularity::elementary));
-    report.add(sample::gru_network("The GRU unrolled", steps));
+    report.add(through_training(sample::lstm_network("The LSTM unrolled", steps, ebb::Granularity::fused)));
+    report.add(through_training(
+        sample::lstm_network("The LSTM in elementary operations", steps, ebb::Granularity::elementary)));
+    report.add(through_training(sample::gru_network("The GRU unrolled", steps)));
     return report;
 }
 

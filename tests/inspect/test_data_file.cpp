@@ -296,4 +296,22 @@ TEST_CASE("bands, frames and graphs as CSV and JSON") {
     CHECK(json["nodes"][1]["grad_norm"] == 0.25);
     CHECK(json["nodes"][0]["grad_norm"].is_null());
     CHECK(json["edges"][0]["to"] == 1);
+
+    add_frame(graph, 0, graph.graph);
+    UnrolledGraph later = graph.graph;
+    later.nodes[1].grad_norm = 0.125;
+    later.edges[1].grad_norm = 7;
+    add_frame(graph, 50, later);
+    CHECK(to_csv(graph) ==
+          "training step,item,from,to,name,operation,shape,time step,norm of value,norm of gradient\n"
+          "0,node,0,,\"x,1\",variable,\"[2, "
+          "3]\",,2,\n0,node,1,,,tanh,[],4,0,0.25\n0,edge,0,1,,,,,,0.5\n0,edge,0,1,,,,,,\n"
+          "50,node,0,,\"x,1\",variable,\"[2, 3]\",,2,\n50,node,1,,,tanh,[],4,0,0.125\n50,edge,0,1,,,,,,0.5\n"
+          "50,edge,0,1,,,,,,7\n");
+    const auto stepped = nlohmann::json::parse(to_json(graph));
+    CHECK(stepped["nodes"][1]["grad_norm"] == 0.125);
+    CHECK(stepped["frames"][0]["step"] == 0);
+    CHECK(stepped["frames"][0]["grad_norm"][0].is_null());
+    CHECK(stepped["frames"][0]["grad_norm"][1] == 0.25);
+    CHECK(stepped["frames"][1]["edges"][1] == 7);
 }

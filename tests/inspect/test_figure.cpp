@@ -299,3 +299,79 @@ TEST_CASE("a graph needs nodes, and edges between them") {
     figure.graph.step_edges = {{0, 0, {}}};
     CHECK_THROWS_WITH_AS(check("draw", figure), "draw: \"g\": an edge goes from step 0 to 0 of 0", ValueError);
 }
+
+namespace {
+
+/// Two nodes with an edge; `level` is the gradient of the second.
+UnrolledGraph two_nodes(double level) {
+    UnrolledGraph graph;
+    GraphNode x{.name = "x", .operation = "variable"}, h{.name = "h", .operation = "tanh"};
+    x.value = x.value_norm = 2;
+    h.grad_norm = level;
+    graph.nodes = {x, h};
+    graph.edges = {{0, 1, level / 2}};
+    graph.steps = {{.lane = 0, .time_step = 0, .states = {1}, .node_count = 2, .grad_norm = level}};
+    graph.lanes = {"h"};
+    return graph;
+}
+
+}  // namespace
+
+TEST_CASE("a graph has frames of one network, by rising step, and shows the last") {
+    GraphFigure figure{.title = "g", .caption = {}, .graph = {}};
+    add_frame(figure, 0, two_nodes(8));
+    add_frame(figure, 20, two_nodes(4));
+    CHECK_NOTHROW(check("draw", figure));
+    CHECK(figure.graph.nodes[1].grad_norm == 4);
+    CHECK(frame_text(figure) == "training step 20");
+    CHECK(frame_text(figure, 0) == "training step 0");
+    const UnrolledGraph first = graph_of(figure, 0), last = graph_of(figure);
+    CHECK(first.nodes[1].grad_norm == 8);
+    CHECK(!first.nodes[0].grad_norm);
+    CHECK(first.edges[0].grad_norm == 4);
+    CHECK(first.steps[0].grad_norm == 8);
+    CHECK(!first.nodes[0].value);  // known of the last one only
+    CHECK(last.nodes[0].value == 2);
+    CHECK(last.edges[0].grad_norm == 2);
+    CHECK_THROWS_WITH_AS(graph_of(figure, 2), "\"g\": frame 2 of a figure with 2 frames", IndexError);
+
+    CHECK_THROWS_WITH_AS(add_frame(figure, 20, two_nodes(1)),
+                         "add_frame: \"g\": step 20 comes after step 20: expected rising steps", ValueError);
+    UnrolledGraph other = two_nodes(1);
+    other.nodes.emplace_back();
+    CHECK_THROWS_WITH_AS(add_frame(figure, 30, other),
+                         "add_frame: \"g\": the graph of step 30 is not the network of step 20: it has 3 nodes and 1 "
+                         "edges, that one 2 and 1",
+                         ValueError);
+    other = two_nodes(1);
+    other.nodes[1].operation = "relu";
+    CHECK_THROWS_WITH_AS(add_frame(figure, 30, other),
+                         "add_frame: \"g\": the graph of step 30 is not the network of step 20: its node 1 is relu 'h' "
+                         "[], in that one tanh 'h' []",
+                         ValueError);
+    other = two_nodes(1);
+    std::swap(other.edges[0].from, other.edges[0].to);
+    CHECK_THROWS_WITH_AS(add_frame(figure, 30, other),
+                         "add_frame: \"g\": the graph of step 30 is not the network of step 20: its edge 0 goes from "
+                         "node 1 to 0, in that one from 0 to 1",
+                         ValueError);
+    CHECK(figure.frames.size() == 2);
+
+    GraphFigure broken = figure;
+    broken.frames[1].numbers.edge.clear();
+    CHECK_THROWS_WITH_AS(check("draw", broken),
+                         "draw: \"g\": the frame of step 20 has other numbers than the graph has nodes and edges: "
+                         "expected what add_frame() makes",
+                         ValueError);
+    broken = figure;
+    broken.frames[1].step = 0;
+    CHECK_THROWS_WITH_AS(check("draw", broken),
+                         "draw: \"g\": frame 1 is of step 0, after step 0: expected rising steps", ValueError);
+}
+
+TEST_CASE("a level line goes from end to end at one height") {
+    const Series line = level_line("bound", 3, -1, 5);
+    CHECK(line.x == std::vector<double>{-1, 5});
+    CHECK(line.y == std::vector<double>{3, 3});
+    CHECK(line.style == LineStyle::reference);
+}

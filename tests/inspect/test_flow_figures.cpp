@@ -216,3 +216,95 @@ TEST_CASE("alignment as a line, a gate as a map of its units") {
     gate.mean[2] = -0.3;
     CHECK(*unit_gate_map(gate).value.min == -1);
 }
+
+TEST_CASE("what a history holds of maps, graphs and cosines becomes figures with its slider") {
+    FlowHistory h = history();
+    for (std::size_t r = 0; r < 2; ++r) {
+        FlowRecord& record = h.records[r];
+        const double level = r == 0 ? 1e-80 : 1e-2;
+        record.alignments = {
+            {.parameter = "weight_hh", .time_step = {1, 2}, .norm = {}, .cosine = {level, -1}, .share = {}}};
+        UnitFlow units;
+        units.name = "lstm.h";
+        units.time_step = {0, 1};
+        units.units = 2;
+        units.unit_grad_norm = {level, 2, 3, 4};
+        record.units = {units};
+        record.unit_gates = {{.name = "lstm.forget_gate",
+                              .time_step = {0, 1},
+                              .units = 1,
+                              .mean = {r == 0 ? 0.5 : -0.5, level},
+                              .closed = {},
+                              .open = {},
+                              .geometric_mean = {},
+                              .half_life = {}}};
+        LossToState triangle;
+        triangle.state = "lstm.h";
+        triangle.loss_step = triangle.time_step = {0, 1};
+        triangle.norm = {1, 0, level, 3};
+        record.triangles = {triangle};
+        record.surface = LossSurface{.alpha = {-1, 1}, .beta = {0}, .loss = {level, 2}};
+        JacobianSpectrum spectrum;
+        spectrum.state = "lstm.h";
+        spectrum.product = {{.singular_values = {level, level}}, {.singular_values = {1, 1}}};
+        record.spectra = {spectrum};
+        h.graph.nodes.resize(2);
+        h.graph.edges = {{0, 1, {}}};
+        record.graph = GraphNumbers{.value_norm = {1, 2}, .grad_norm = {{}, level}, .edge = {level}, .step_edge = {}};
+    }
+    const LineFigure cosines = alignment_figure(h);
+    CHECK_NOTHROW(check("draw", cosines));
+    CHECK(cosines.frames[1].series[0].y == std::vector<double>{1e-2, -1});
+    const HeatMap units = unit_gradient_map(h, "lstm.h"), gates = unit_gate_map(h, "lstm.forget_gate"),
+                  triangle = loss_to_state_map(h, "lstm.h"), surface = loss_surface_map(h);
+    for (const HeatMap* map : {&units, &gates, &triangle, &surface}) {
+        CHECK_NOTHROW(check("draw", *map));
+        REQUIRE(map->frames.size() == 2);
+        CHECK(map->frames[1].step == 20);
+    }
+    CHECK(units.frames[1].values == std::vector<double>{1e-2, 3, 2, 4});
+    CHECK(*units.value.min == doctest::Approx(4e-60).epsilon(1e-12));  // 60 decades below the largest
+    CHECK(*gates.value.min == -1);                                     // a gate of tanh, at one of the two
+    CHECK(std::isnan(triangle.frames[0].values[1]));
+    CHECK(triangle.frames[1].values[2] == 1e-2);
+    CHECK(surface.frames[1].values == std::vector<double>{1e-2, 2});
+    const LineFigure spectrum = singular_value_figure(h, "lstm.h");
+    CHECK_NOTHROW(check("draw", spectrum));
+    REQUIRE(spectrum.frames.size() == 2);
+    CHECK(spectrum.frames[1].series[0].y == std::vector<double>{1, 1e-2});
+    const GraphFigure graph = graph_figure(h);
+    CHECK_NOTHROW(check("draw", graph));
+    CHECK(graph.frames[0].numbers.grad_norm[1] == 1e-80);
+    CHECK(graph.graph.nodes[1].grad_norm == 1e-2);
+
+    CHECK_THROWS_WITH_AS(unit_gradient_map(h, "gru.h"),
+                         "unit_gradient_map: none of the 2 records of the history holds what it draws", ValueError);
+    h.records[1].units[0].time_step = {0, 2};
+    CHECK_THROWS_WITH_AS(unit_gradient_map(h, "lstm.h"),
+                         "unit_gradient_map: \"Gradient by unit, lstm.h\": step 20 has other rows or columns than step "
+                         "0: expected the same in all records",
+                         ValueError);
+    const FlowHistory nothing = history();
+    CHECK_THROWS_WITH_AS(graph_figure(nothing),
+                         "graph_figure: none of the 2 records of the history holds what it draws", ValueError);
+    CHECK_THROWS_AS(alignment_figure(nothing), ValueError);
+    CHECK_THROWS_AS(unit_gate_map(nothing, "lstm.forget_gate"), ValueError);
+    CHECK_THROWS_AS(loss_to_state_map(nothing, "lstm.h"), ValueError);
+    CHECK_THROWS_AS(loss_surface_map(nothing), ValueError);
+    CHECK_THROWS_AS(singular_value_figure(nothing, "lstm.h"), ValueError);
+}
+
+TEST_CASE("which part of the steps was clipped") {
+    FlowHistory h = history();
+    h.steps = 20;
+    h.clipped_steps = 7;
+    h.intervals[0].steps = h.intervals[1].steps = 10;
+    h.intervals[0].clipped = 5;
+    h.intervals[1].clipped = 2;
+    const LineFigure figure = clipping_figure(h);
+    CHECK_NOTHROW(check("draw", figure));
+    CHECK(figure.series[0].x == std::vector<double>{4.5, 14.5});
+    CHECK(figure.series[0].y == std::vector<double>{0.5, 0.2});
+    CHECK(figure.caption.ends_with("Of all 20 steps there were 7."));
+    CHECK_THROWS_WITH_AS(clipping_figure({}), "clipping_figure: the history has no steps", ValueError);
+}

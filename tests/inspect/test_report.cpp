@@ -261,6 +261,61 @@ TEST_CASE("the diagnosis stands above all else, with its evidence") {
                          ValueError);
 }
 
+TEST_CASE("a graph over training has a slider, and one moment of it none") {
+    GraphFigure graph = small_graph();
+    add_frame(graph, 0, graph.graph);
+    const auto slider_of = [](const GraphFigure& figure) {
+        Report report("r");
+        report.add(figure);
+        const std::string page = report.html();
+        return page.find("<div class=\"slider\">") == std::string::npos
+                   ? std::string()
+                   : between(page, "<div class=\"slider\">", "</div>");
+    };
+    CHECK(slider_of(graph) == "");
+    add_frame(graph, 2000, graph.graph);
+    const std::string slider = slider_of(graph);
+    CHECK(slider.find("max=\"1\"") != std::string::npos);
+    CHECK(slider.find("<output for=\"unrolled-step\">2,000</output>") != std::string::npos);
+}
+
+TEST_CASE("maps and graphs of many frames share the room of a page: each keeps its first and its last") {
+    const auto map_of = [](std::string title, std::size_t columns, std::size_t frames) {
+        HeatMap map{.title = std::move(title),
+                    .caption = {},
+                    .x = {.label = "x"},
+                    .y = {.label = "y"},
+                    .value = {.label = "v"},
+                    .x_at = {},
+                    .y_at = {0},
+                    .values = {}};
+        for (std::size_t k = 0; k < columns; ++k) map.x_at.push_back(static_cast<double>(k));
+        for (std::size_t k = 0; k < frames; ++k)
+            map.frames.push_back({static_cast<std::int64_t>(10 * k), std::vector<double>(columns, 0.5)});
+        return map;
+    };
+    Report report("r");
+    report.add(map_of("small", 100, 30));      // 3,000 numbers: all of them
+    report.add(map_of("middle", 60'000, 20));  // half of the 1,197,000 that are left: 9 frames
+    report.add(map_of("large", 400'000, 4));   // what is then left has room for one: two
+    const std::string page = report.html();
+    const auto steps_of = [&](const char* id) {
+        const std::string data = between(page, "id=\"ebb-data\">", "</script>");
+        std::vector<std::int64_t> steps;
+        for (const auto& figure : json::parse(data))
+            if (figure["id"] == id) steps = figure["steps"].get<std::vector<std::int64_t>>();
+        return steps;
+    };
+    CHECK(steps_of("small").size() == 30);
+    CHECK(steps_of("middle") == std::vector<std::int64_t>{0, 20, 40, 70, 90, 110, 140, 160, 190});
+    CHECK(steps_of("large") == std::vector<std::int64_t>{0, 30});
+    CHECK(page.find("max=\"8\" step=\"1\"") != std::string::npos);  // the slider of the middle one
+    // The files hold all.
+    const Folder folder;
+    CHECK(report.save_data(folder.path.string()).size() == 6);
+    CHECK(json::parse(read(folder / "large.json"))["frames"].size() == 4);
+}
+
 TEST_CASE("a report without content, a title or values is refused") {
     CHECK_THROWS_WITH_AS(Report(""), "Report: the title is empty", ValueError);
     Report report("empty");

@@ -366,8 +366,18 @@ TEST_CASE("a graph of few steps is drawn node by node, one of many as bars") {
     CHECK(many.find("<circle") == std::string::npos);
     CHECK(many.find("rnn.h, t = 499: norm of gradient 0.100") != std::string::npos);
     CHECK(many.size() < 150000);
-    CHECK_THROWS_WITH_AS(to_svg(graph_of(4), {.frame = 0}), "to_svg: \"g\": frame 0 of a graph, which has none",
-                         IndexError);
+    CHECK_THROWS_WITH_AS(to_svg(graph_of(4), {.frame = 0}), "\"g\": frame 0 of a figure with 0 frames", IndexError);
+
+    // Of a graph with a slider the last stop, or the one that is asked for.
+    GraphFigure stepped{.title = "g", .caption = {}, .graph = {}};
+    add_frame(stepped, 0, graph_of(4).graph);
+    UnrolledGraph later = graph_of(4).graph;
+    later.nodes[3].grad_norm = 0.02;
+    add_frame(stepped, 1500, later);
+    CHECK(to_svg(stepped).find("training step 1,500") != std::string::npos);
+    CHECK(to_svg(stepped).find("norm of gradient 0.0200") != std::string::npos);
+    CHECK(to_svg(stepped, {.frame = 0}).find("training step 0<") != std::string::npos);
+    CHECK(to_svg(stepped, {.frame = 0}).find("norm of gradient 0.0200") == std::string::npos);
 }
 
 TEST_CASE("a map with more cells than a picture shows is drawn in blocks, and no peak is lost") {

@@ -4,6 +4,7 @@
 #include <ebb/core/random.hpp>
 #include <ebb/inspect/flow_recorder.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
+#include <ebb/inspect/unrolled_graph.hpp>
 #include <ebb/layers/linear.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
 #include <ebb/optim/sgd.hpp>
@@ -16,6 +17,7 @@
 
 #include "support/random_arrays.hpp"
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace ebb;
 using inspect::FlowHistory;
@@ -218,4 +220,73 @@ TEST_CASE("a recorder: every error says what was expected") {
     plain.after_backward(tape, {.step = 3});
     CHECK_THROWS_WITH_AS(plain.after_backward(tape, {.step = 3}),
                          "FlowRecorder: step 3 comes after step 3: expected rising steps", ValueError);
+}
+
+TEST_CASE("a record is given what takes more than the tape, and only where its step is recorded") {
+    manual_seed(5);
+    const LSTM<double> lstm({.input_size = 2, .hidden_size = 3});
+    const Array<double> x = randn<double>({4, 2, 2});
+    FlowRecorder<double> recorder(
+        lstm.parameters(),
+        {.every = 0, .at = {0, 4}, .unit_gates = {"lstm.forget_gate"}, .alignment = true, .histograms = false});
+    Tape<double> tape;
+    for (const std::int64_t step : {0, 2, 4}) {
+        tape.clear();
+        const auto result = lstm(tape.constant(x));
+        const std::vector<Variable<double>> losses{sum(result.state.h), sum(result.state.c)};
+        const Variable<double> loss = losses[0] + losses[1];
+        tape.backward(loss, {.retain_graph = true});
+        recorder.after_backward(tape, {.step = step});
+        recorder.add(inspect::unrolled_graph(tape, loss));
+        recorder.add(inspect::loss_to_state(tape, losses, "lstm.h", {.keep_gradients = true}));
+        recorder.add(inspect::jacobian_spectrum(tape, "lstm.h"));
+        inspect::LossSurface surface;
+        surface.centre = static_cast<double>(step);
+        recorder.add(surface);
+    }
+    const FlowHistory& history = recorder.history();
+    REQUIRE(steps_of(history) == std::vector<std::int64_t>{0, 4});
+    // The tape still stands as it did at the last step, and holds the same by another way.
+    const auto gate = inspect::unit_gate(tape, "lstm.forget_gate");
+    for (const auto& record : history.records) {
+        CHECK(record.unit_gates.at(0).mean == gate.mean);
+        REQUIRE(record.alignments.size() == 1);
+        CHECK(record.alignments[0].norm.size() == record.contributions[0].norm.size());
+        for (std::size_t t = 0; t < record.alignments[0].norm.size(); ++t)
+            CHECK(record.alignments[0].norm[t] == doctest::Approx(record.contributions[0].norm[t]).epsilon(1e-10));
+        REQUIRE(record.triangles.size() == 1);
+        CHECK(record.triangles[0].norm.size() == 2 * 4);
+        CHECK(record.triangles[0].gradient.empty());  // [K, T, B, H] would be no bounded memory
+        REQUIRE(record.spectra.size() == 1);
+        REQUIRE(record.graph);
+        CHECK(record.graph->grad_norm.size() == history.graph.nodes.size());
+        CHECK(record.surface->centre == static_cast<double>(record.facts.step));
+    }
+    // Of h_3 in the graph, what the tape says of it.
+    const double expected = inspect::gradient_flow(tape)["lstm.h"].grad_norm.back();
+    bool found = false;
+    for (std::size_t k = 0; k < history.graph.nodes.size(); ++k)
+        if (history.graph.nodes[k].name == "lstm.h" && history.graph.nodes[k].time_step == 3) {
+            found = true;
+            CHECK(history.records[1].graph->grad_norm[k].value() == doctest::Approx(expected).epsilon(1e-12));
+        }
+    CHECK(found);
+
+    tape.clear();
+    const auto other = lstm(tape.constant(randn<double>({3, 2, 2})));
+    const Variable<double> loss = sum(other.state.h);
+    tape.backward(loss);
+    FlowRecorder<double> again(lstm.parameters());
+    again.after_backward(tape, {.step = 1});
+    again.add(inspect::unrolled_graph(tape, loss));
+    const std::size_t nodes = again.history().graph.nodes.size(), edges = again.history().graph.edges.size();
+    again.after_backward(tape, {.step = 2});
+    inspect::UnrolledGraph larger = again.history().graph;
+    larger.nodes.emplace_back();
+    const std::string refusal = fmt::format(
+        "FlowRecorder: the graph of step 2 is not the network of the graphs before: it has {} nodes and {} "
+        "edges, that one {} and {}",
+        nodes + 1, edges, nodes, edges);
+    CHECK_THROWS_WITH_AS(again.add(larger), refusal.c_str(), ValueError);
+    CHECK(!again.history().records.back().graph);
 }

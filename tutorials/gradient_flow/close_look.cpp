@@ -48,30 +48,58 @@ std::vector<Variable<double>> losses_of(const SequenceModel<double>& model, cons
     return losses;
 }
 
+inspect::FlowRecorderOptions recording(Cell cell, const std::vector<std::size_t>& stops) {
+    inspect::FlowRecorderOptions options{.every = 0, .units = {state_of(cell)}, .alignment = true, .histograms = false};
+    options.at.assign(stops.begin(), stops.end());
+    if (const std::string gate = keeping_gate_of(cell); !gate.empty()) options.unit_gates = {gate};
+    return options;
+}
+
 }  // namespace
 
-CloseLook look_closely(const SequenceModel<double>& model, const Batch& all) {
-    const Batch sequences{first_sequences(all.symbols, looked_at), first_sequences(all.numbers, looked_at),
-                          first_sequences(all.classes, looked_at), first_sequences(all.values, looked_at)};
-    const std::size_t T = length_of(model.ports(), all);
-    const std::string h = std::string(name_of(model.cell())) + ".h";
-    SequenceModel<double> handle = model;
-    handle.zero_grad();
-    CloseLook look;
+std::string state_of(Cell cell) {
+    return std::string(name_of(cell)) + ".h";
+}
+
+std::string keeping_gate_of(Cell cell) {
+    switch (cell) {
+        case Cell::tanh:
+            break;
+        case Cell::lstm:
+            return "lstm.forget_gate";
+        case Cell::gru:
+            return "gru.update_gate";
+    }
+    return {};
+}
+
+CloseLooks::CloseLooks(const SequenceModel<double>& model, const Batch& all, const std::vector<std::size_t>& stops)
+    : model_(model),
+      sequences_{first_sequences(all.symbols, looked_at), first_sequences(all.numbers, looked_at),
+                 first_sequences(all.classes, looked_at), first_sequences(all.values, looked_at)},
+      last_stop_(stops.back()),
+      recorder_({model.weights().weight_hh}, recording(model.cell(), stops)) {}
+
+void CloseLooks::look(std::size_t step) {
+    const std::size_t T = length_of(model_.ports(), sequences_);
+    const std::string h = state_of(model_.cell());
+    model_.zero_grad();
     Tape<double> tape;
-    const Variable<double> loss = last_loss(model, sequences);
-    tape.backward(loss.named("L"));
-    look.graph = inspect::unrolled_graph(tape, loss);
-    look.units = inspect::unit_flow(tape, h);
-    look.findings = inspect::diagnose(look.units);
-    if (T > 1 && T <= longest_close_look && model.hidden_size() <= largest_close_look)
-        look.spectrum = inspect::jacobian_spectrum(tape, h);
+    const Variable<double> loss = last_loss(model_, sequences_);
+    // Alignment needs what the backward pass would free.
+    tape.backward(loss.named("L"), {.retain_graph = true});
+    recorder_.after_backward(tape, {.step = static_cast<std::int64_t>(step), .loss = loss.item()});
+    recorder_.add(inspect::unrolled_graph(tape, loss));
+    if (step == last_stop_) {
+        findings_ = inspect::diagnose(recorder_.history().records.back().units.front());
+        if (T > 1 && T <= longest_close_look && model_.hidden_size() <= largest_close_look)
+            recorder_.add(inspect::jacobian_spectrum(tape, h));
+    }
     if (T <= longest_close_look) {
         tape.clear();
-        look.reach = inspect::loss_to_state(tape, losses_of(model, sequences), h);
+        recorder_.add(inspect::loss_to_state(tape, losses_of(model_, sequences_), h));
     }
-    handle.zero_grad();
-    return look;
+    model_.zero_grad();
 }
 
 }  // namespace lab

@@ -23,6 +23,7 @@ using ebb::inspect::counted;
 using ebb::inspect::format_number;
 using ebb::inspect::Frame;
 using ebb::inspect::HeatMap;
+using ebb::inspect::level_line;
 using ebb::inspect::LineFigure;
 using ebb::inspect::LineStyle;
 using ebb::inspect::median_and_range;
@@ -132,10 +133,6 @@ Series band(const std::string& name, const std::vector<std::vector<double>>& lis
     Series series = median_and_range(name, x, lists);
     if (lists.size() < 2) series.low = series.high = {};
     return series;
-}
-
-Series constant(std::string name, double y, double first, double last) {
-    return {.name = std::move(name), .x = {first, last}, .y = {y, y}, .style = LineStyle::reference};
 }
 
 bool one_task(const std::vector<const Group*>& groups) {
@@ -302,10 +299,10 @@ LineFigure loss_figure(const std::vector<Group>& all) {
     figure.caption = "On sequences that are not trained on.";
     const Baseline& baseline = groups.front()->runs.front()->baseline;
     if (in_baselines) {
-        figure.series.push_back(constant("baseline", 1, 0, last));
+        figure.series.push_back(level_line("baseline", 1, 0, last));
         figure.caption += " Each task's baseline is 1: what something very simple reaches.";
     } else if (one_baseline(groups)) {
-        figure.series.push_back(constant("baseline", baseline.loss, 0, last));
+        figure.series.push_back(level_line("baseline", baseline.loss, 0, last));
         figure.caption += fmt::format(" The baseline, {}, is {}.", format_number(baseline.loss), baseline.of);
     }
     figure.caption += seeds_note(groups) + few_note(possible.size(), groups.size());
@@ -405,7 +402,7 @@ LineFigure decay_figure(const Scan& scan) {
     }
     figure.series.insert(figure.series.end(), dashed.begin(), dashed.end());
     const auto [first, last] = range_of(scan);
-    figure.series.push_back(constant("neither falls nor grows", 1, first, last));
+    figure.series.push_back(level_line("neither falls nor grows", 1, first, last));
     if (critical && *critical >= first && *critical <= last)
         figure.series.push_back({.name = fmt::format("critical {} of tanh", option),
                                  .x = {*critical, *critical},
@@ -441,7 +438,7 @@ LineFigure final_loss_figure(const Scan& scan) {
     const Baseline& baseline = groups.front()->runs.front()->baseline;
     figure.caption = "After the last training step, on sequences that are not trained on.";
     if (in_baselines || one_baseline(groups)) {
-        figure.series.push_back(constant("baseline", in_baselines ? 1 : baseline.loss, first, last));
+        figure.series.push_back(level_line("baseline", in_baselines ? 1 : baseline.loss, first, last));
         if (!in_baselines) figure.caption += fmt::format(" The baseline is that of {}.", baseline.of);
     }
     figure.caption += seeds_note(groups);

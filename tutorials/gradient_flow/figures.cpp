@@ -18,6 +18,7 @@ namespace {
 using ebb::inspect::Axis;
 using ebb::inspect::format_number;
 using ebb::inspect::Frame;
+using ebb::inspect::level_line;
 using ebb::inspect::LineFigure;
 using ebb::inspect::LineStyle;
 using ebb::inspect::Report;
@@ -53,10 +54,6 @@ Series over_training(std::string name, const CellResult& result, Value value) {
         series.y.push_back(value(stop));
     }
     return series;
-}
-
-Series constant(std::string name, double y, double first, double last) {
-    return reference({.name = std::move(name), .x = {first, last}, .y = {y, y}});
 }
 
 double last_step(const Experiment& experiment) {
@@ -157,7 +154,7 @@ LineFigure loss_figure(const Experiment& experiment) {
                                     [](const Stop& stop) { return bits(stop.training_loss); }),
                       title_of(result.cell)));
     figure.series.push_back(
-        constant("by frequency alone", frequency_bits(experiment.corpus), 0, last_step(experiment)));
+        level_line("by frequency alone", frequency_bits(experiment.corpus), 0, last_step(experiment)));
     figure.caption = fmt::format(
         "On held-out text, and dashed on the training text. A model that knows only how often each character occurs "
         "needs {} bits, one that knows nothing {}.",
@@ -175,7 +172,7 @@ LineFigure decay_figure(const Experiment& experiment) {
             const std::optional<Decay> decay = fit_decay(stop.flow.hidden);
             return decay ? decay->factor : std::nan("");
         }));
-    figure.series.push_back(constant("neither falls nor grows", 1, 0, last_step(experiment)));
+    figure.series.push_back(level_line("neither falls nor grows", 1, 0, last_step(experiment)));
     figure.caption = fmt::format(
         "A line through the logarithm of the norm over the distances {}: below 1 the gradient "
         "vanishes with distance, above 1 it grows.",
@@ -189,11 +186,11 @@ std::optional<LineFigure> recurrent_matrix_figure(const Experiment& experiment) 
     LineFigure figure;
     figure.title = "The recurrent matrix of the tanh cell";
     figure.x = step_axis;
-    figure.y = {.label = "of Wₕₕ", .min = 0.0};
+    figure.y = {.label = "σ and ρ of Wₕₕ", .min = 0.0};
     figure.series = {
         over_training("largest singular value", *tanh, [](const Stop& s) { return s.flow.largest_singular_value; }),
         over_training("spectral radius", *tanh, [](const Stop& s) { return s.flow.spectral_radius; }),
-        constant("neither falls nor grows", 1, 0, last_step(experiment))};
+        level_line("neither falls nor grows", 1, 0, last_step(experiment))};
     figure.caption =
         "A largest singular value below 1 makes every gradient vanish; above 1 it allows growth and does not promise "
         "it. The spectral radius is the long-run factor per step of the same network without tanh.";
@@ -278,12 +275,28 @@ LineFigure contribution_figure(const Experiment& experiment) {
 }
 
 ebb::inspect::GraphFigure graph_figure(const CellResult& result) {
-    return {.title = fmt::format("The {} unrolled", title_of(result.cell)),
-            .caption =
-                "The network after training, with the gradient of the loss L of the last character alone: a "
-                "step that has no colour of its own is one that L teaches nothing. An edge is as thick as the "
-                "gradient that flows back along it.",
-            .graph = result.trained->graph};
+    ebb::inspect::GraphFigure figure = ebb::inspect::graph_figure(result.close);
+    figure.title = fmt::format("The {} unrolled", title_of(result.cell));
+    figure.caption =
+        "The network with the gradient of the loss L of the last character alone: a step that has no colour of its own "
+        "is one that L teaches nothing. An edge is as thick as the gradient that flows back along it.";
+    return figure;
+}
+
+LineFigure alignment_figure(const Experiment& experiment) {
+    LineFigure figure;
+    for (const CellResult& result : experiment.cells) {
+        LineFigure of_cell = ebb::inspect::alignment_figure(result.close);
+        for (Frame& frame : of_cell.frames) frame.series.front().name = title_of(result.cell);
+        if (figure.frames.empty()) {
+            figure = std::move(of_cell);
+            continue;
+        }
+        for (std::size_t k = 0; k < figure.frames.size(); ++k)
+            figure.frames[k].series.push_back(std::move(of_cell.frames[k].series.front()));
+    }
+    figure.title = "Do the steps agree on the gradient of Wₕₕ?";
+    return figure;
 }
 
 std::optional<LineFigure> spectra_figure(const Experiment& experiment) {
@@ -291,8 +304,9 @@ std::optional<LineFigure> spectra_figure(const Experiment& experiment) {
     figure.title = "Singular values over distance";
     figure.reference_label = "the middle one";
     for (const CellResult& result : experiment.cells) {
-        if (!result.trained->spectrum) continue;
-        LineFigure of_cell = ebb::inspect::singular_value_figure(*result.trained->spectrum);
+        const auto& spectra = result.close.records.back().spectra;
+        if (spectra.empty()) continue;
+        LineFigure of_cell = ebb::inspect::singular_value_figure(spectra.front());
         figure.x = of_cell.x;
         figure.y = of_cell.y;
         Series &largest = of_cell.series[0], &median = of_cell.series[1];
@@ -311,17 +325,20 @@ std::optional<LineFigure> spectra_figure(const Experiment& experiment) {
 }
 
 void add_close_looks(Report& report, const Experiment& experiment) {
+    report.add(alignment_figure(experiment));
     if (auto figure = spectra_figure(experiment)) report.add(*std::move(figure));
-    const auto of_cell = [](ebb::inspect::HeatMap map, std::string_view what, const CellResult& result) {
+    const auto add = [&](ebb::inspect::HeatMap map, const std::string& what, const CellResult& result) {
         map.title = fmt::format("{}, {}", what, title_of(result.cell));
-        return map;
+        report.add(std::move(map), Width::half);
     };
     for (const CellResult& result : experiment.cells) {
-        const CloseLook& look = *result.trained;
-        if (look.reach)
-            report.add(of_cell(ebb::inspect::loss_to_state_map(*look.reach), "Which loss reaches which step", result),
-                       Width::half);
-        report.add(of_cell(ebb::inspect::unit_gradient_map(look.units), "Gradient by unit", result), Width::half);
+        const std::string h = state_of(result.cell), gate = keeping_gate_of(result.cell);
+        if (!result.close.records.back().triangles.empty())
+            add(loss_to_state_map(result.close, h), "Which loss reaches which step", result);
+        add(unit_gradient_map(result.close, h), "Gradient by unit", result);
+        if (!gate.empty())
+            add(unit_gate_map(result.close, gate),
+                result.cell == Cell::lstm ? "Forget gate by unit" : "Update gate by unit", result);
     }
     for (const CellResult& result : experiment.cells) report.add(graph_figure(result));
 }
@@ -453,7 +470,12 @@ Report make_report(const Experiment& experiment) {
                   "Recurrent cells trained side by side to predict the next character of a text");
     std::vector<ebb::inspect::Finding> findings;
     for (const CellResult& result : experiment.cells)
-        findings.insert(findings.end(), result.trained->findings.begin(), result.trained->findings.end());
+        for (ebb::inspect::Finding finding : result.findings) {
+            // A gated cell need not be told to take one.
+            if (finding.ailment == ebb::inspect::Ailment::vanishing && result.cell != Cell::tanh)
+                finding.advice = "try a larger --forget-bias, orthogonal recurrent weights, or a loss at more steps";
+            findings.push_back(std::move(finding));
+        }
     ebb::inspect::add_findings(report, findings);
     for (const CellResult& result : experiment.cells) {
         const Stop& last = result.stops.back();

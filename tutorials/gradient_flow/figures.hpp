@@ -33,14 +33,17 @@ ebb::inspect::LineFigure gate_figure(const CellResult& result);
 /// What each step adds to the gradient of W_hh, over the distance from the loss.
 ebb::inspect::LineFigure contribution_figure(const Experiment& experiment);
 
-/// The network as it stands after training, unrolled through time.
+/// The network unrolled through time, with a slider over training.
 ebb::inspect::GraphFigure graph_figure(const CellResult& result);
+
+/// Whether the steps agree on the gradient of W_hh: the cosine of what each adds with the whole, a line a cell.
+ebb::inspect::LineFigure alignment_figure(const Experiment& experiment);
 
 /// Largest and middle singular value of dh_T/dh_t over the distance, a line a cell. Nothing where no spectrum was
 /// taken.
 std::optional<ebb::inspect::LineFigure> spectra_figure(const Experiment& experiment);
 
-/// What a close look at each trained model shows: units, which loss reaches which step, spectra, the unrolled graph.
+/// What close looks at each model show: units, gates, which loss reaches which step, spectra, the unrolled graph.
 void add_close_looks(ebb::inspect::Report& report, const Experiment& experiment);
 
 /// A row for each cell before and after training: size, loss, gradient norms at distances 1, 10, 50, 100, half-life.

@@ -3,6 +3,7 @@
 #include <ebb/core/error.hpp>
 
 #include <cmath>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -14,7 +15,9 @@ CellResult run_in(Cell cell, const Options& options, const RunInput& input, std:
                   const std::function<void(Step&)>& after_step) {
     const SequenceModel<T> model(cell, options, input.task.ports());
     SequenceModel<double> measured(cell, options, input.task.ports());
-    CellResult result{cell, model.parameter_count(), {}, {}};
+    CellResult result{cell, model.parameter_count(), {}};
+    std::optional<CloseLooks> close;
+    if (input.close_look) close.emplace(measured, input.measured, input.stops);
     const auto look = [&] {
         Stop stop{steps_done, score(model, input.training).loss, score(model, input.test, input.task.answers()), {}};
         if (!std::isfinite(stop.test.loss))
@@ -25,6 +28,7 @@ CellResult run_in(Cell cell, const Options& options, const RunInput& input, std:
         measured.copy_weights(model);
         stop.flow = measure(measured, input.measured);
         result.stops.push_back(std::move(stop));
+        if (close) close->look(steps_done);
     };
     look();
     std::size_t next_stop = 1;
@@ -36,7 +40,7 @@ CellResult run_in(Cell cell, const Options& options, const RunInput& input, std:
         }
         if (after_step) after_step(step);
     });
-    if (input.close_look) result.trained = look_closely(measured, input.measured);
+    if (close) result.close = close->history(), result.findings = close->findings();
     return result;
 }
 

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "gradient_flow/close_look.hpp"
@@ -24,8 +23,9 @@ struct Stop {
 struct CellResult {
     Cell cell;
     std::size_t parameter_count;
-    std::vector<Stop> stops;           ///< by rising step: the first before training, the last after it
-    std::optional<CloseLook> trained;  ///< at the last stop, where it was asked for
+    std::vector<Stop> stops;            ///< by rising step: the first before training, the last after it
+    ebb::inspect::FlowHistory close{};  ///< from near, at each stop; without records where it was not asked for
+    std::vector<ebb::inspect::Finding> findings{};  ///< of the last of them
 };
 
 /// The most looks that are taken at a model; the flow is measured on at most so many sequences, losses on so many.
