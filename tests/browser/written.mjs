@@ -20,6 +20,17 @@ const click = async (page, selector) => {
     await pause(120);
 };
 
+// What a figure shows when it has come into view, and drawn what it had missed meanwhile.
+async function settled(page, figure) {
+    let before, now;
+    do {
+        before = now;
+        await pause(250);
+        now = await ink(page, figure);
+    } while (now !== before);
+    return now;
+}
+
 // Until a figure shows something else than `before`.
 async function changed(page, figure, before, what) {
     for (const end = Date.now() + 20000; Date.now() < end; ) {
@@ -53,7 +64,7 @@ const testsOf = (path) => ({
         assert.ok(stepped.length > 0);
         for (const { id } of stepped) {
             await scrollTo(page, `${id} .plot`);
-            const last = await ink(page, id);
+            const last = await settled(page, id);
             const step = await output(page, id);
             await moveSlider(page, id, 0);
             await changed(page, id, last, "the slider");
@@ -72,7 +83,7 @@ const testsOf = (path) => ({
         for (const { id, graph } of brushed) {
             await scrollTo(page, `${id} .brush`);
             await click(page, `${id} .brush-all`);
-            const whole = await ink(page, id);
+            const whole = await settled(page, id);
             const words = await text(page, `${id} .window-note`);
             const box = await boxOf(page, `${id} .brush-track`);
             await page.drag(box.left + 0.3 * box.width, box.top + 12, box.left + 0.6 * box.width, box.top + 12);
