@@ -92,11 +92,13 @@ void check_options(const std::string& call, const Shape& normalized_shape, doubl
         fail<ValueError>(fmt::format("{}: eps is {}: expected a finite number, not negative", call, eps));
 }
 
-bool ends_in(const Shape& shape, const Shape& end) {
-    if (shape.rank() < end.rank()) return false;
-    for (std::size_t axis = 0; axis < end.rank(); ++axis)
-        if (shape[shape.rank() - end.rank() + axis] != end[axis]) return false;
-    return true;
+void check_ends_in(const Shape& shape, const Shape& end) {
+    bool ends_in = shape.rank() >= end.rank();
+    for (std::size_t axis = 0; ends_in && axis < end.rank(); ++axis)
+        ends_in = shape[shape.rank() - end.rank() + axis] == end[axis];
+    if (!ends_in)
+        fail<ShapeError>(fmt::format("layer_norm: x is {}, normalized_shape is {}: expected x to end in it",
+                                     to_string(shape), to_string(end)));
 }
 
 }  // namespace
@@ -106,9 +108,7 @@ Variable<T> layer_norm(const Variable<T>& x, const Shape& normalized_shape, Oper
                        double eps, SourceLine at) {
     const CalledFrom call(at);
     check_options("layer_norm", normalized_shape, eps);
-    if (!ends_in(x.shape(), normalized_shape))
-        fail<ShapeError>(fmt::format("layer_norm: x is {}, normalized_shape is {}: expected x to end in it",
-                                     to_string(x.shape()), to_string(normalized_shape)));
+    check_ends_in(x.shape(), normalized_shape);
     const auto check = [&](const char* name, const Variable<T>& operand) {
         if (operand.defined() && operand.shape() != normalized_shape)
             fail<ShapeError>(fmt::format("layer_norm: {} is {}, expected normalized_shape, {}", name,
@@ -139,6 +139,7 @@ template <class T>
 Variable<T> LayerNorm<T>::operator()(const Variable<T>& x, SourceLine at) const {
     const CalledFrom call(at);
     const ErrorContext context(this->name(), "LayerNorm");
+    check_ends_in(x.shape(), normalized_shape_);  // before the parameters are recorded: the tape is as before
     Tape<T>& tape = x.tape();
     const auto on_tape = [&](const Parameter<T>& p) { return p.defined() ? tape.use(p) : Variable<T>(); };
     return layer_norm(x, normalized_shape_, on_tape(weight), on_tape(bias), eps_);

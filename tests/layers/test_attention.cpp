@@ -133,6 +133,31 @@ TEST_CASE("many queries at once are one query after another, and causal rows are
     }
 }
 
+TEST_CASE("a mask [T, B, S] is for each sequence its own [T, S], also together with lengths") {
+    manual_seed(11);
+    const Attention<double> attention = make(AttentionScore::general, 3, 4);
+    Tape<double> tape;
+    const auto keys = tape.constant(randn<double>({5, 2, 4})), queries = tape.constant(randn<double>({3, 2, 3}));
+    Mask mask = Mask::from_shape({3, 2, 5});
+    Generator generator(2);
+    for (std::size_t k = 0; k < mask.size(); ++k) mask.data()[k] = generator.bernoulli(0.6);
+    const auto together = attention(queries, attention.remember(keys, {4, 5}), mask);
+    for (std::size_t b = 0; b < 2; ++b) {
+        Mask own = Mask::from_shape({3, 5});
+        for (std::size_t t = 0; t < 3; ++t)
+            for (std::size_t s = 0; s < 5; ++s) own(t, s) = mask(t, b, s);
+        const auto at = static_cast<std::ptrdiff_t>(b);
+        const auto alone =
+            attention(slice(queries, 1, at, at + 1), attention.remember(slice(keys, 1, at, at + 1), {4 + b}), own);
+        CHECK(difference(select(together.weights, 1, at).value(), select(alone.weights, 1, 0).value(), 1e-14, 1e-15) ==
+              "");
+    }
+    for (std::size_t t = 0; t < 3; ++t)
+        for (std::size_t b = 0; b < 2; ++b)
+            for (std::size_t s = 0; s < 5; ++s)
+                CHECK((together.weights.value()(t, b, s) == 0) == (!mask(t, b, s) || s >= 4 + b));
+}
+
 TEST_CASE("a sequence of length 0 has context 0, and nothing of it is NaN") {
     manual_seed(8);
     const Attention<double> attention = make(AttentionScore::general, 2, 3);

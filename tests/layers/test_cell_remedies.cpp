@@ -277,6 +277,57 @@ TEST_CASE("recurrent dropout drops what is new, and never what is remembered") {
     CHECK(difference(gru(x, before.h).value(), (z * before.h).value(), 1e-14, 1e-15) == "");
 }
 
+TEST_CASE("recurrent dropout draws anew at each step, keeps the mean, and drops the share that it was given") {
+    manual_seed(9);
+    constexpr std::size_t H = 2000;
+    constexpr double p = 0.3;
+    const RegularizedCellOptions options{.input_size = 3, .hidden_size = H, .recurrent_dropout = p};
+    RegularizedLSTMCell<double> lstm(options);
+    RegularizedGRUCell<double> gru(options);
+    Tape<double> tape;
+    const auto x = tape.constant(randn<double>({1, 3}));
+    const LSTMState<double> before{tape.constant(randn<double>({1, H})), tape.constant(randn<double>({1, H}))};
+    // Where what is new is dropped, there is only what is remembered: evaluation with all dropped, and with nothing.
+    const auto check = [&](auto& cell, const auto& step, const auto& all_dropped) {
+        const Array<double> first = step(cell), second = step(cell), remembered = step(all_dropped);
+        CHECK(first != second);
+        cell.eval();
+        const Array<double> whole = step(cell);
+        double dropped = 0;
+        for (std::size_t j = 0; j < H; ++j) {
+            const double factor = (first(0, j) - remembered(0, j)) / (whole(0, j) - remembered(0, j));
+            dropped += std::abs(factor) < 1e-9;
+            if (std::abs(factor) >= 1e-9) CHECK(factor == doctest::Approx(1 / (1 - p)).epsilon(1e-6));
+        }
+        CHECK(std::abs(dropped / H - p) < 5 * std::sqrt(p * (1 - p) / H));
+    };
+    RegularizedCellOptions all = options;
+    all.recurrent_dropout = 1;
+    RegularizedLSTMCell<double> lstm_dropped(all);
+    RegularizedGRUCell<double> gru_dropped(all);
+    lstm_dropped.load_state_dict(lstm.state_dict());
+    gru_dropped.load_state_dict(gru.state_dict());
+    check(
+        lstm, [&](const auto& cell) { return Array<double>(cell(x, before).c.value()); }, lstm_dropped);
+    check(
+        gru, [&](const auto& cell) { return Array<double>(cell(x, before.h).value()); }, gru_dropped);
+}
+
+TEST_CASE("zoneout draws anew at each step, and for each part of the state") {
+    manual_seed(10);
+    const ZoneoutCell cell(Echo(), {.h = 0.5, .others = 0.5});
+    Tape<double> tape;
+    const auto zeros = tape.zeros({1, 500}), ones = tape.ones({1, 500});
+    // Echo makes (0, 1) of the input 0 and the state (1, 0): an h of 1 and a c of 0 were kept.
+    const LSTMState<double> first = cell(zeros, {ones, zeros}), later = cell(zeros, {ones, zeros});
+    CHECK(Array<double>(first.h.value()) != Array<double>(later.h.value()));
+    CHECK(Array<double>(first.c.value()) != Array<double>(later.c.value()));
+    std::size_t alike = 0;
+    for (std::size_t j = 0; j < 500; ++j) alike += (first.h.value()(0, j) == 1) == (first.c.value()(0, j) == 0);
+    CHECK(alike > 150);
+    CHECK(alike < 350);
+}
+
 TEST_CASE("wrong uses of remedies say what is wrong") {
     CHECK_THROWS_WITH_AS(ZoneoutCell(rnn_cell(), {.h = 1.5}), "ZoneoutCell: h is 1.5: expected 0 to 1", ValueError);
     CHECK_THROWS_WITH_AS(ZoneoutCell(rnn_cell(), {.others = -1}), "ZoneoutCell: others is -1: expected 0 to 1",

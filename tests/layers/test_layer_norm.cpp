@@ -111,6 +111,7 @@ TEST_CASE("errors of layer_norm") {
                          "layer_norm: x is [2, 3], normalized_shape is [4]: expected x to end in it\n"
                          "  while running norm (LayerNorm)",
                          ShapeError);
+    CHECK(tape.size() == 1);
     CHECK_THROWS_WITH_AS(layer_norm(x, {1, 2, 3}),
                          "layer_norm: x is [2, 3], normalized_shape is [1, 2, 3]: expected x to end in it", ShapeError);
     CHECK_THROWS_WITH_AS(layer_norm(x, {3}, tape.ones({2})),

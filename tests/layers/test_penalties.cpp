@@ -205,6 +205,24 @@ TEST_CASE("along the cell state of an LSTM, Omega is that of its forget gates al
     CHECK(largest > 1e-3);
 }
 
+TEST_CASE("Omega does not count the steps of a sequence into which no gradient comes") {
+    manual_seed(8);
+    const RNNCell<double> cell({.input_size = 2, .hidden_size = 3});
+    const Array<double> x = randn<double>({4, 2, 2}), h0 = randn<double>({2, 3});
+    Tape<double> tape;
+    const auto all = tape.constant(x), start = tape.constant(h0);
+    // The loss looks at the first sequence after step 4, at the second after step 2.
+    const auto states = states_of(cell, all, start + tape.variable(Array<double>(0.0 * h0)));
+    const auto loss = sum(square(slice(states[4], 0, 0, 1))) + sum(square(slice(states[2], 0, 1, 2)));
+    const double omega = vanishing_gradient_penalty(loss, states).item();
+    const auto alone = [&](std::ptrdiff_t b, std::ptrdiff_t steps) {
+        const auto own = states_of(cell, slice(slice(all, 1, b, b + 1), 0, 0, steps),
+                                   slice(start, 0, b, b + 1) + tape.variable(Array<double>{{0, 0, 0}}));
+        return vanishing_gradient_penalty(sum(square(own.back())), own).item();
+    };
+    CHECK(omega == doctest::Approx((alone(0, 4) + alone(1, 2)) / 2).epsilon(1e-12));
+}
+
 TEST_CASE("Omega is 0 where each step is orthogonal, and following its gradient brings it down") {
     manual_seed(4);
     RNNCell<double> cell({.input_size = 2, .hidden_size = 3, .nonlinearity = Nonlinearity::relu});

@@ -45,6 +45,18 @@ TEST_CASE("a decoder reads the true tokens, its own, or a mixture of given share
     CHECK(share(next_inputs(logits, truth, 0, 1, {.temperature = 0}, generator), 2) == 1);
 }
 
+TEST_CASE("every sequence reads its own: the answer of this step, or what its own logits say") {
+    Tape<double> tape;
+    // The most probable tokens are 2, 0, 1.
+    const auto logits = tape.constant(Array<double>{{0, 1, 9}, {9, 1, 0}, {0, 9, 1}});
+    const Indices answers{{0, 1, 2}, {1, 2, 0}, {2, 0, 1}};
+    Generator generator(1);
+    for (std::size_t t = 0; t < 3; ++t)
+        CHECK(next_inputs(logits, answers, t, 1, {}, generator) ==
+              Indices{answers(t, 0), answers(t, 1), answers(t, 2)});
+    CHECK(next_inputs(logits, answers, 1, 0, {.temperature = 0}, generator) == Indices{2, 0, 1});
+}
+
 TEST_CASE("the laws by which the share of true tokens falls, on paper") {
     CHECK(linear_decay(0, 1, 0.01) == 1);
     CHECK(linear_decay(30, 1, 0.01, 0.2) == doctest::Approx(0.7));

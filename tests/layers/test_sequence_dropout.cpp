@@ -1,6 +1,7 @@
 #include <ebb/autograd/gradcheck.hpp>
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
+#include <ebb/layers/module_gradcheck.hpp>
 #include <ebb/layers/sequence_dropout.hpp>
 
 #include <cmath>
@@ -23,6 +24,9 @@ TEST_CASE("locked dropout uses one mask for all time steps, and keeps the mean")
             sum += first;
         }
     CHECK(std::abs(sum / 600 - 1) < 5 * std::sqrt(0.25 / 0.75 / 600));
+    // Each sequence has a mask of its own.
+    for (std::ptrdiff_t b = 1; b < 20; ++b)
+        CHECK(Array<double>(select(y, 1, b).value()) != Array<double>(select(y, 1, 0).value()));
     LockedDropout<double> layer({.p = 0.5});
     CHECK(Array<double>(layer(tape.ones({2, 9, 9})).value()) != Array<double>(layer(tape.ones({2, 9, 9})).value()));
     layer.eval();
@@ -52,6 +56,7 @@ TEST_CASE("embedding dropout drops a word wherever it stands") {
 }
 
 TEST_CASE("dropout for sequences passes gradcheck") {
+    manual_seed(4);
     const auto report = gradcheck(
         [](const std::vector<Variable<double>>& in) {
             Generator generator(3);
@@ -60,6 +65,16 @@ TEST_CASE("dropout for sequences passes gradcheck") {
         },
         {randn<double>({3, 4, 5})});
     CHECK_MESSAGE(report.passed, report.message);
+    const Embedding<double> embedding({.num_embeddings = 6, .embedding_dim = 2});
+    const auto of_words =
+        gradcheck(embedding,
+                  [&](const std::vector<Variable<double>>& in) {
+                      Generator generator(3);
+                      const auto y = embedding_dropout(embedding, {{0, 3, 3}, {5, 1, 0}}, 0.4, generator);
+                      return sum(y * y * in[0]);
+                  },
+                  {randn<double>({2, 3, 2})});
+    CHECK_MESSAGE(of_words.passed, of_words.message);
 }
 
 TEST_CASE("wrong uses of dropout for sequences say what is wrong") {
