@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 #if __has_include(<sanitizer/asan_interface.h>)
 #include <sanitizer/asan_interface.h>
 #else
@@ -18,6 +21,23 @@ namespace {
 // graph should not cost a megabyte, nor one more step double a gigabyte.
 constexpr std::size_t smallest_chunk = std::size_t{64} << 10;
 constexpr std::size_t largest_chunk = std::size_t{64} << 20;
+
+// Of a large chunk the system is asked for pages of this size instead of 4 KB: a pass over megabytes then waits for one
+// address translation where it would wait for 512.
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+
+constexpr std::align_val_t alignment_of_chunk(std::size_t size) noexcept {
+    return std::align_val_t{size >= huge_page ? huge_page : Arena::alignment};
+}
+
+void* allocate_chunk(std::size_t size) {
+    void* const memory = ::operator new(size, alignment_of_chunk(size));
+#if defined(MADV_HUGEPAGE)
+    // Where the system has none, pages stay small, and nothing else changes.
+    if (size >= huge_page) static_cast<void>(madvise(memory, size / huge_page * huge_page, MADV_HUGEPAGE));
+#endif
+    return memory;
+}
 
 void poison(std::uintptr_t begin, [[maybe_unused]] std::uintptr_t end) noexcept {
     ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(begin), end - begin);
@@ -48,7 +68,7 @@ void* Arena::allocate_from_next_chunk(std::size_t bytes) {
         const std::size_t usual = std::clamp(bytes_reserved(), smallest_chunk, largest_chunk);
         const std::size_t size = std::max(usual, (bytes + red_zone + alignment - 1) / alignment * alignment);
         chunks_.reserve(chunks_.size() + 1);
-        void* memory = ::operator new (size, std::align_val_t{alignment});
+        void* const memory = allocate_chunk(size);
         ++chunk_allocations_;
         const Chunk chunk{reinterpret_cast<std::uintptr_t>(memory), size};
         chunks_.insert(chunks_.begin() + static_cast<std::ptrdiff_t>(next), chunk);
@@ -91,7 +111,7 @@ void Arena::release() noexcept {
     peak_bytes_used_ = peak_bytes_used();
     for (const Chunk& chunk : chunks_) {
         unpoison(chunk.begin, chunk.size);
-        ::operator delete (reinterpret_cast<void*>(chunk.begin), std::align_val_t{alignment});
+        ::operator delete(reinterpret_cast<void*>(chunk.begin), alignment_of_chunk(chunk.size));
     }
     chunks_.clear();
     cursor_ = end_ = 0;
