@@ -20,20 +20,23 @@ double sum_of_squares(const T* data, std::size_t size) {
 
 /// Whether a sum of squares is what it should be: outside of this range they have lost digits to its ends.
 template <class T>
+constexpr double smallest = static_cast<double>(std::numeric_limits<T>::min()) /
+                            static_cast<double>(std::numeric_limits<T>::epsilon());
+constexpr double largest = std::numeric_limits<double>::max();
+
+template <class T>
 bool is_in_range(double sum) {
-    constexpr double smallest =
-        static_cast<double>(std::numeric_limits<T>::min()) / static_cast<double>(std::numeric_limits<T>::epsilon());
-    return (sum >= smallest && sum <= std::numeric_limits<double>::max()) || std::isnan(sum);
+    return (sum >= smallest<T> && sum <= largest) || std::isnan(sum);
 }
 
 /// The norm of numbers whose squares are not in range.
 template <class T>
 double norm_of_scaled(const T* data, std::size_t size) {
-    double largest = 0;
-    for (std::size_t k = 0; k < size; ++k) largest = std::max(largest, std::abs(static_cast<double>(data[k])));
-    if (largest == 0 || std::isinf(largest)) return largest;
+    double most = 0;
+    for (std::size_t k = 0; k < size; ++k) most = std::max(most, std::abs(static_cast<double>(data[k])));
+    if (most == 0 || std::isinf(most)) return most;
     // By a power of two, so that scaling rounds nothing.
-    const int exponent = std::ilogb(largest);
+    const int exponent = std::ilogb(most);
     thread_local std::vector<T> scaled;
     scaled.resize(size);
     for (std::size_t k = 0; k < size; ++k) scaled[k] = std::scalbn(data[k], -exponent);
@@ -50,13 +53,9 @@ double frobenius_norm(const T* data, std::size_t size) {
 
 template <class T>
 void frobenius_norms(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, double* norms) {
-    kernels<NormKernels<T>>().sums_of_squares(data, count, distance, size, norms);
-    bool in_range = true;
-    for (std::size_t k = 0; k < count; ++k) in_range &= is_in_range<T>(norms[k]);
-    if (in_range) {
-        for (std::size_t k = 0; k < count; ++k) norms[k] = std::sqrt(norms[k]);
-        return;
-    }
+    const NormKernels<T>& kernel = kernels<NormKernels<T>>();
+    kernel.sums_of_squares(data, count, distance, size, norms);
+    if (kernel.roots(norms, count, smallest<T>, largest)) return;
     for (std::size_t k = 0; k < count; ++k)
         norms[k] = is_in_range<T>(norms[k]) ? std::sqrt(norms[k])
                                             : norm_of_scaled(data + static_cast<std::ptrdiff_t>(k) * distance, size);

@@ -140,6 +140,7 @@ struct OneLane {
     friend OneLane sin(OneLane a) { return std::sin(a.value); }
     friend OneLane cos(OneLane a) { return std::cos(a.value); }
     friend T hadd(OneLane a) { return a.value; }
+    friend OneLane haddp(const OneLane* rows) { return *rows; }
     friend OneLane shifted_right(OneLane a, int count) { return from_bits(static_cast<Bits>(a.bits() >> count)); }
     friend OneLane shifted_left(OneLane a, int count) { return from_bits(static_cast<Bits>(a.bits() << count)); }
 
@@ -186,6 +187,40 @@ inline xs::batch<double, xs::avx512dq> multiply_add(const xs::batch<double, xs::
                                                     const xs::batch<double, xs::avx512dq>& b,
                                                     const xs::batch<double, xs::avx512dq>& c) {
     return _mm512_fmadd_pd(a, b, c);
+}
+#endif
+
+/// The sums of as many rows as there are lanes, one in each lane.
+template <class Lanes>
+inline Lanes sums_of(const Lanes* rows) {
+    return haddp(rows);
+}
+#if defined(__AVX512F__)
+// xsimd 8.1 gives wrong sums here. At each step two rows become one of half the length, side by side.
+inline xs::batch<float, xs::avx512dq> sums_of(const xs::batch<float, xs::avx512dq>* rows) {
+    __m512 quarters[4];  // of four rows each: in every 128 bits the sums of these
+    for (std::size_t k = 0; k < 4; ++k) {
+        const __m512 a = rows[4 * k], b = rows[4 * k + 1], c = rows[4 * k + 2], d = rows[4 * k + 3];
+        const __m512d ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+        const __m512d cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
+        quarters[k] =
+            _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+    }
+    const auto joined = [](__m512 a, __m512 b) {
+        return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+    };
+    return joined(joined(quarters[0], quarters[1]), joined(quarters[2], quarters[3]));
+}
+inline xs::batch<double, xs::avx512dq> sums_of(const xs::batch<double, xs::avx512dq>* rows) {
+    __m512d pairs[4];  // of two rows each: in every 128 bits the sums of these
+    for (std::size_t k = 0; k < 4; ++k) {
+        const __m512d a = rows[2 * k], b = rows[2 * k + 1];
+        pairs[k] = _mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+    }
+    const auto joined = [](__m512d a, __m512d b) {
+        return _mm512_add_pd(_mm512_shuffle_f64x2(a, b, 0x88), _mm512_shuffle_f64x2(a, b, 0xdd));
+    };
+    return joined(joined(pairs[0], pairs[1]), joined(pairs[2], pairs[3]));
 }
 #endif
 
@@ -369,6 +404,12 @@ class Vec {
     }
     /// The sum of all lanes, in an order that depends on the width only.
     friend T sum(Vec a) { return hadd(a.lanes_); }
+    /// The sums of `width` Vecs, one in each lane: three instructions for each, where `sum` takes eight.
+    friend Vec sums(const Vec* rows) {
+        Lanes lanes[width];
+        for (std::size_t k = 0; k < width; ++k) lanes[k] = rows[k].lanes_;
+        return Vec(detail::sums_of(lanes));
+    }
 
   private:
     Lanes lanes_;

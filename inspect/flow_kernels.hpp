@@ -1,15 +1,15 @@
 #pragma once
-/// The loops of gradient_flow over the numbers of a state and of a gate.
+/// The loops of gradient_flow over the numbers of a state and of gates.
 
 #include <cstddef>
 
 namespace ebb::inspect {
 
-/// Of the numbers of a gate: sums and counts, not yet divided by how many they are.
-struct GateSums {
-    double sum = 0;
-    std::size_t closed = 0;  // below 0.1
-    std::size_t open = 0;    // above 0.9
+/// Where the figures of one gate go to, one for each step: fractions of its numbers, but for the mean.
+struct GateFigures {
+    double* mean;
+    double* closed;  // below 0.1
+    double* open;    // above 0.9
 };
 
 }  // namespace ebb::inspect
@@ -21,9 +21,11 @@ struct FlowKernels {
     /// How many |x| are above `bound`, in each of `count` blocks that begin `distance` numbers apart.
     void (*count_above)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, T bound,
                         double* counts);
-    /// Of a gate at `count` steps, `distance` apart: each is rows that are `stride` numbers apart.
-    void (*gate)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t rows, std::size_t columns,
-                 std::size_t stride, inspect::GateSums* sums);
+    /// Of gates that stand side by side, at most `most_gates`, at `count` steps that begin `distance` apart: each step
+    /// is rows that are `stride` numbers apart, and a row has `columns` numbers of each gate.
+    void (*gates)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t rows, std::size_t columns,
+                  std::size_t stride, const inspect::GateFigures* figures, std::size_t gates);
+    static constexpr std::size_t most_gates = 4;
 };
 
 }  // namespace ebb

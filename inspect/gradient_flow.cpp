@@ -7,6 +7,7 @@
 #include <ebb/inspect/probe_series.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -144,18 +145,6 @@ void add_norms(const typename Tape<T>::Share& share, std::size_t rows, std::size
     for (std::size_t t = 0; t < count; ++t) norms[t] *= x_norms[t];
 }
 
-/// What a step has of something: rows of numbers. nullptr for nothing.
-template <class T>
-struct Block {
-    const T* data;
-    std::size_t rows, columns, stride;
-
-    bool has_form_of(const Block& other) const {
-        return !data == !other.data && rows == other.rows && columns == other.columns && stride == other.stride;
-    }
-    std::size_t size() const { return rows * columns; }
-};
-
 /// How many numbers b lies behind a: in the tape's memory, or the whole sequence in one array.
 template <class T>
 std::ptrdiff_t distance_between(const T* a, const T* b) {
@@ -163,23 +152,51 @@ std::ptrdiff_t distance_between(const T* a, const T* b) {
            static_cast<std::ptrdiff_t>(sizeof(T));
 }
 
-/// Calls f(block, step, count, distance) for steps that follow each other at one distance in memory, as those of a
-/// layer do: of small steps a call for each would take longer than what it does.
-template <class T, class BlockAt, class Function>
-void for_runs(std::size_t steps, BlockAt at, Function f) {
-    for (std::size_t begin = 0, end = 0; begin < steps; begin = end) {
-        const Block<T> first = at(begin);
-        Block<T> last = first;
-        std::ptrdiff_t distance = 0;
-        for (end = begin + 1; end < steps; ++end) {
-            const Block<T> next = at(end);
-            const std::ptrdiff_t further = distance_between(last.data, next.data);
-            if (!next.has_form_of(first) || (end > begin + 1 && further != distance)) break;
-            distance = further;
-            last = next;
-        }
-        if (first.data) f(first, begin, end - begin, distance);
+/// Blocks of one form that follow each other at one distance in memory, as those of a layer do: of small steps a call
+/// for each would take longer than what it does.
+template <class T>
+struct Run {
+    Block<T> first;
+    std::size_t begin = 0, count = 0;  // among the steps
+    std::ptrdiff_t distance = 0;
+
+    /// Whether the block of the next step goes on with it; then it does.
+    bool takes(const Block<T>& next) {
+        if (!next.data != !first.data || next.rows != first.rows || next.columns != first.columns ||
+            next.stride != first.stride)
+            return false;
+        const auto steps = static_cast<std::ptrdiff_t>(count);
+        const std::ptrdiff_t so_far = distance_between(first.data, next.data);
+        if (count == 1)
+            distance = so_far;
+        else if (so_far != steps * distance)
+            return false;
+        ++count;
+        return true;
     }
+};
+
+/// Collects the blocks of step after step, and calls f(run) for each run of them; not where there is nothing.
+template <class T, class Function>
+class Runs {
+  public:
+    explicit Runs(Function f) : f_(f) {}
+    void add(const Block<T>& next) {
+        if (run_.count > 0 && run_.takes(next)) return;
+        end();
+        run_ = {next, run_.begin + run_.count, 1};
+    }
+    void end() {
+        if (run_.count > 0 && run_.first.data) f_(run_);
+    }
+
+  private:
+    Function f_;
+    Run<T> run_;
+};
+template <class T, class Function>
+Runs<T, Function> for_runs(Function f) {
+    return Runs<T, Function>(f);
 }
 
 template <class T>
@@ -193,53 +210,62 @@ void add_state(const Tape<T>& tape, ProbeSeries& series, StateFlow& state) {
     }
     state.time_step = std::move(series.time_step);
     for (std::vector<double>* list : {&state.grad_norm, &state.value_norm, &state.saturation}) list->resize(steps);
-    const auto block = [&](std::size_t step, auto data_of) {
-        const Node<T>& node = tape.node(series.node[step]);
-        return Block<T>{data_of(node), 1, node.shape.size(), 0};
-    };
-    for_runs<T>(
-        steps, [&](std::size_t k) { return block(k, [](const Node<T>& node) { return node.retained_gradient; }); },
-        [&](const Block<T>& first, std::size_t k, std::size_t count, std::ptrdiff_t distance) {
-            frobenius_norms(first.data, count, distance, first.size(), &state.grad_norm[k]);
-        });
-    for_runs<T>(
-        steps, [&](std::size_t k) { return block(k, [](const Node<T>& node) { return node.value; }); },
-        [&](const Block<T>& first, std::size_t k, std::size_t count, std::ptrdiff_t distance) {
-            frobenius_norms(first.data, count, distance, first.size(), &state.value_norm[k]);
-            kernels<FlowKernels<T>>().count_above(first.data, count, distance, first.size(), T(0.9),
-                                                  &state.saturation[k]);
-            const double share = 1 / static_cast<double>(std::max<std::size_t>(first.size(), 1));
-            for (std::size_t step = k; step < k + count; ++step) state.saturation[step] *= share;
-        });
+    auto gradients = for_runs<T>([&](const Run<T>& run) {
+        frobenius_norms(run.first.data, run.count, run.distance, run.first.size(), &state.grad_norm[run.begin]);
+    });
+    auto values = for_runs<T>([&](const Run<T>& run) {
+        const std::size_t size = run.first.size();
+        const double share = 1 / static_cast<double>(std::max<std::size_t>(size, 1));
+        // Some steps at a time, which are in the cache when they are read again.
+        constexpr std::size_t some_numbers = 16384;
+        const std::size_t some = std::max<std::size_t>(some_numbers / std::max<std::size_t>(size, 1), 1);
+        for (std::size_t k = 0; k < run.count; k += some) {
+            const T* const first = run.first.data + static_cast<std::ptrdiff_t>(k) * run.distance;
+            const std::size_t count = std::min(some, run.count - k);
+            double* const saturation = &state.saturation[run.begin + k];
+            frobenius_norms(first, count, run.distance, size, &state.value_norm[run.begin + k]);
+            kernels<FlowKernels<T>>().count_above(first, count, run.distance, size, T(0.9), saturation);
+            for (std::size_t step = 0; step < count; ++step) saturation[step] *= share;
+        }
+    });
+    for (const NodeIndex index : series.node) {
+        const Node<T>& node = tape.node(index);
+        const std::size_t size = node.shape.size();
+        gradients.add({node.retained_gradient, 1, size, size});
+        values.add({node.value, 1, size, size});
+    }
+    gradients.end();
+    values.end();
 }
 
 template <class T>
-void add_gate(GateSeries<T>& series, GateFlow& gate, std::vector<GateSums>& sums) {
-    const std::size_t steps = series.step.size();
-    gate.name = std::move(series.name);
+void add_gates(GateSeries<T>& series, std::vector<GateFlow>& gates) {
+    constexpr std::size_t most_gates = FlowKernels<T>::most_gates;
+    const std::size_t steps = series.step.size(), first_gate = gates.size();
     if (series.time_step.front() > series.time_step.back()) {
         std::reverse(series.time_step.begin(), series.time_step.end());
         std::reverse(series.step.begin(), series.step.end());
     }
-    gate.time_step = std::move(series.time_step);
-    for (std::vector<double>* list : {&gate.mean, &gate.closed, &gate.open}) list->resize(steps);
-    sums.resize(steps);
-    for_runs<T>(
-        steps,
-        [&](std::size_t k) {
-            const Intermediate<T>& step = series.step[k];
-            return Block<T>{step.data, step.rows, step.columns, step.stride};
-        },
-        [&](const Block<T>& first, std::size_t k, std::size_t count, std::ptrdiff_t distance) {
-            kernels<FlowKernels<T>>().gate(first.data, count, distance, first.rows, first.columns, first.stride,
-                                           sums.data());
-            const double share = 1 / static_cast<double>(std::max<std::size_t>(first.size(), 1));
-            for (std::size_t step = 0; step < count; ++step) {
-                gate.mean[k + step] = sums[step].sum * share;
-                gate.closed[k + step] = static_cast<double>(sums[step].closed) * share;
-                gate.open[k + step] = static_cast<double>(sums[step].open) * share;
+    for (std::string& name : series.names) {
+        GateFlow& gate = gates.emplace_back();
+        gate.name = std::move(name);
+        gate.time_step = series.time_step;
+        for (std::vector<double>* list : {&gate.mean, &gate.closed, &gate.open}) list->resize(steps);
+    }
+    auto runs = for_runs<T>([&](const Run<T>& run) {
+        for (std::size_t g = 0; g < series.names.size(); g += most_gates) {
+            const std::size_t count = std::min(most_gates, series.names.size() - g);
+            std::array<GateFigures, most_gates> figures{};
+            for (std::size_t k = 0; k < count; ++k) {
+                GateFlow& gate = gates[first_gate + g + k];
+                figures[k] = {&gate.mean[run.begin], &gate.closed[run.begin], &gate.open[run.begin]};
             }
-        });
+            kernels<FlowKernels<T>>().gates(run.first.data + g * run.first.columns, run.count, run.distance,
+                                            run.first.rows, run.first.columns, run.first.stride, figures.data(), count);
+        }
+    });
+    for (const Block<T>& block : series.step) runs.add(block);
+    runs.end();
 }
 
 template <class Flow>
@@ -268,9 +294,8 @@ template <class T>
 GradientFlow<T> gradient_flow(const Tape<T>& tape) {
     GradientFlow<T> flow;
     AllSeries<T> all = all_series(tape);
-    std::vector<GateSums> sums;
     for (ProbeSeries& series : all.states) add_state(tape, series, flow.states_.emplace_back());
-    for (GateSeries<T>& series : all.gates) add_gate(series, flow.gates_.emplace_back(), sums);
+    for (GateSeries<T>& series : all.gates) add_gates(series, flow.gates_);
     return flow;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -40,16 +41,90 @@ std::optional<NodeIndex> state_before(const Tape<T>& tape, NodeIndex index) {
     return std::nullopt;
 }
 
-/// Adds an entry of this name, or of "name (2)", "name (3)" where it is taken. Gives its place.
-template <class Flow>
-std::size_t add_entry(std::vector<Flow>& flows, const std::string& name) {
-    std::string unique = name;
-    const auto taken = [&](const Flow& flow) { return flow.name == unique; };
-    for (int count = 2; std::any_of(flows.begin(), flows.end(), taken); ++count)
-        unique = fmt::format("{} ({})", name, count);
-    flows.emplace_back().name = unique;
-    return flows.size() - 1;
+/// The name itself, or "name (2)", "name (3)" where it is taken.
+template <class IsTaken>
+std::string unique_name(std::string name, IsTaken is_taken) {
+    if (!is_taken(name)) return name;
+    for (int count = 2;; ++count)
+        if (std::string numbered = fmt::format("{} ({})", name, count); !is_taken(numbered)) return numbered;
 }
+
+/// The series of gates: one for those of a step that stand side by side, for each cell and run.
+template <class T>
+class GateEntries {
+  public:
+    GateEntries(std::vector<GateSeries<T>>& all, std::size_t expected_steps)
+        : all_(all), expected_steps_(expected_steps) {}
+
+    /// Gates of a step of the state at `place`, whose node is `state`.
+    void add(std::size_t place, const Node<T>& state, std::span<const Intermediate<T>> gates) {
+        if (of_state_.size() <= place) of_state_.resize(place + 1);
+        std::vector<Known>& known = of_state_[place];
+        // A step brings its gates in one order, so each is looked for where it was found before.
+        std::size_t guess = 0;
+        for (std::size_t begin = 0, end = 0; begin < gates.size(); begin = end) {
+            const Intermediate<T>& first = gates[begin];
+            // In rows that have room for them, and not where arrays of their own happen to follow each other.
+            const std::size_t most =
+                std::min(first.stride / std::max<std::size_t>(first.columns, 1), gates.size() - begin);
+            for (end = begin + 1; end < begin + most && is_beside(gates[end - 1], gates[end]);) ++end;
+            guess = 1 + add_side_by_side(known, guess, state, gates.subspan(begin, end - begin));
+        }
+    }
+
+  private:
+    static bool is_beside(const Intermediate<T>& a, const Intermediate<T>& b) {
+        return b.data == a.data + a.columns && b.rows == a.rows && b.columns == a.columns && b.stride == a.stride;
+    }
+
+    struct Known {
+        std::vector<std::string_view> names;
+        std::size_t place;
+
+        bool is_of(std::span<const Intermediate<T>> gates) const {
+            return std::equal(names.begin(), names.end(), gates.begin(), gates.end(),
+                              [](std::string_view name, const Intermediate<T>& gate) {
+                                  return name.data() == gate.name.data() ? name.size() == gate.name.size()
+                                                                         : name == gate.name;
+                              });
+        }
+    };
+
+    /// Gives the place among the known.
+    std::size_t add_side_by_side(std::vector<Known>& known, std::size_t guess, const Node<T>& state,
+                                 std::span<const Intermediate<T>> gates) {
+        std::size_t found = guess;
+        if (found >= known.size() || !known[found].is_of(gates)) {
+            const auto is_it = [&](const Known& entry) { return entry.is_of(gates); };
+            found = static_cast<std::size_t>(std::find_if(known.begin(), known.end(), is_it) - known.begin());
+            if (found == known.size()) add_entry(known, state, gates);
+        }
+        GateSeries<T>& series = all_[known[found].place];
+        series.time_step.push_back(state.time_step);
+        series.step.push_back({gates[0].data, gates[0].rows, gates[0].columns, gates[0].stride});
+        return found;
+    }
+
+    void add_entry(std::vector<Known>& known, const Node<T>& state, std::span<const Intermediate<T>> gates) {
+        known.push_back({{}, all_.size()});
+        GateSeries<T>& series = all_.emplace_back();
+        const auto is_taken = [&](const std::string& name) {
+            return std::any_of(all_.begin(), all_.end(), [&](const GateSeries<T>& other) {
+                return std::find(other.names.begin(), other.names.end(), name) != other.names.end();
+            });
+        };
+        for (const Intermediate<T>& gate : gates) {
+            known.back().names.push_back(gate.name);
+            series.names.push_back(unique_name(joined(module_of(state.name.text()), gate.name), is_taken));
+        }
+        series.time_step.reserve(expected_steps_);
+        series.step.reserve(expected_steps_);
+    }
+
+    std::vector<GateSeries<T>>& all_;
+    std::size_t expected_steps_;
+    std::vector<std::vector<Known>> of_state_;
+};
 
 /// The series of the states: one for each cell, name and run. A step that comes once more begins another run.
 template <class T>
@@ -63,7 +138,12 @@ class StateEntries {
         std::vector<std::size_t>& runs = runs_of(node);
         const std::optional<std::size_t> place = find(runs, index);
         if (place) return *place;
-        runs.push_back(add_entry(all_, node.name.text()));
+        runs.push_back(all_.size());
+        const auto is_taken = [&](const std::string& name) {
+            return std::any_of(all_.begin(), all_.end(), [&](const ProbeSeries& other) { return other.name == name; });
+        };
+        std::string name = unique_name(node.name.text(), is_taken);
+        all_.emplace_back().name = std::move(name);
         all_.back().owner = node.step_owner;
         all_.back().run = runs.size() - 1;
         all_.back().node.reserve(expected_steps_);
@@ -108,14 +188,19 @@ class StateEntries {
     std::size_t next_ = 0;
 };
 
+[[noreturn]] void fail_to_find(const char* call, const char* what, const std::vector<std::string>& names,
+                               std::string_view name) {
+    fail<ValueError>(fmt::format("{}: no {} is called {}: the tape has {}", call, what, name,
+                                 names.empty() ? std::string("none") : fmt::format("{}", fmt::join(names, ", "))));
+}
+
 template <class Series>
 const Series& find(const char* call, const char* what, const std::vector<Series>& all, std::string_view name) {
     for (const Series& series : all)
         if (series.name == name) return series;
     std::vector<std::string> names;
     for (const Series& series : all) names.push_back(series.name);
-    fail<ValueError>(fmt::format("{}: no {} is called {}: the tape has {}", call, what, name,
-                                 names.empty() ? std::string("none") : fmt::format("{}", fmt::join(names, ", "))));
+    fail_to_find(call, what, names, name);
 }
 
 template <class T>
@@ -139,58 +224,38 @@ template <class T>
 AllSeries<T> all_series(const Tape<T>& tape) {
     AllSeries<T> all;
     // Room for a short sequence from the start: lists that grow by and by would take longer than all the rest.
-    std::size_t expected_steps = 0;
-    for (NodeIndex index = 0; index < tape.size() && expected_steps < 512; ++index)
-        expected_steps += tape.node(index).probe;
+    const std::size_t expected_steps = std::min<std::size_t>(tape.size(), 512);
     StateEntries<T> states(tape, all.states, expected_steps);
-    struct KnownGate {
-        std::string_view name;
-        std::size_t place;
-    };
-    std::vector<std::vector<KnownGate>> gates;  // of each state
-    // A node brings its gates in one order, so each is looked for where it was found before.
-    const auto add_gate = [&](std::size_t state, std::size_t guess, const Node<T>& node, const Intermediate<T>& gate) {
-        std::vector<KnownGate>& known = gates[state];
-        const auto is_it = [&](const KnownGate& entry) { return entry.name == gate.name; };
-        if (guess >= known.size() || !is_it(known[guess])) {
-            guess = static_cast<std::size_t>(std::find_if(known.begin(), known.end(), is_it) - known.begin());
-            if (guess == known.size()) {
-                known.push_back({gate.name, add_entry(all.gates, joined(module_of(node.name.text()), gate.name))});
-                all.gates.back().time_step.reserve(expected_steps);
-                all.gates.back().step.reserve(expected_steps);
-            }
-        }
-        GateSeries<T>& series = all.gates[known[guess].place];
-        series.time_step.push_back(node.time_step);
-        series.step.push_back(gate);
-    };
+    GateEntries<T> gates(all.gates, expected_steps);
     std::vector<NodeIndex> waiting_gates;
     for (NodeIndex index = 0; index < tape.size(); ++index) {
         const Node<T>& node = tape.node(index);
         if (node.intermediate) waiting_gates.push_back(index);
         if (!node.probe) continue;
         const std::size_t place = states.of(index, node);
-        gates.resize(std::max(gates.size(), place + 1));
         all.states[place].node.push_back(index);
         all.states[place].time_step.push_back(node.time_step);
-        std::size_t gate_number = 0;
-        if (node.operation)
-            for (const Intermediate<T>& gate : node.operation->intermediates(tape, node))
-                add_gate(place, gate_number++, node, gate);
+        if (node.operation) {
+            const Intermediates<T> of_step = node.operation->intermediates(tape, node);
+            if (of_step.size() > 0) gates.add(place, node, std::span(of_step.begin(), of_step.size()));
+        }
+        if (waiting_gates.empty()) continue;
         // The gates of a cell in elementary operations are nodes of their own, recorded before its state.
+        std::vector<Intermediate<T>> of_step;
         std::erase_if(waiting_gates, [&](NodeIndex waiting) {
             const Node<T>& gate = tape.node(waiting);
             if (gate.step_owner != node.step_owner || gate.time_step != node.time_step) return false;
             if (!gate.name.empty()) {
                 const std::size_t columns = gate.shape.rank() == 0 ? 1 : gate.shape.back();
                 const std::size_t rows = gate.shape.size() / std::max<std::size_t>(columns, 1);
-                add_gate(place, gate_number++, node, {gate.name.text(), gate.value, rows, columns, columns});
+                of_step.push_back({gate.name.text(), gate.value, rows, columns, columns});
             } else if (gate.operation) {  // the step of a cell that another one is wrapped around
-                for (const Intermediate<T>& inner : gate.operation->intermediates(tape, gate))
-                    add_gate(place, gate_number++, node, inner);
+                const Intermediates<T> inner = gate.operation->intermediates(tape, gate);
+                of_step.insert(of_step.end(), inner.begin(), inner.end());
             }
             return true;
         });
+        gates.add(place, node, of_step);
     }
     return all;
 }
@@ -218,7 +283,20 @@ std::vector<ProbeSeries> find_cell(const char* call, const Tape<T>& tape, std::s
 
 template <class T>
 GateSeries<T> find_gate(const char* call, const Tape<T>& tape, std::string_view name) {
-    return find(call, "gate", all_series(tape).gates, name);
+    std::vector<GateSeries<T>> all = all_series(tape).gates;
+    std::vector<std::string> names;
+    for (GateSeries<T>& series : all) {
+        const auto found = std::find(series.names.begin(), series.names.end(), name);
+        if (found == series.names.end()) {
+            names.insert(names.end(), series.names.begin(), series.names.end());
+            continue;
+        }
+        const auto number = static_cast<std::size_t>(found - series.names.begin());
+        for (Block<T>& step : series.step) step.data += number * step.columns;
+        series.names = {std::string(name)};
+        return std::move(series);
+    }
+    fail_to_find(call, "gate", names, name);
 }
 
 #define EBB_INSTANTIATE(T)                                                                      \

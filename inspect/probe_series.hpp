@@ -23,12 +23,23 @@ struct ProbeSeries {
     std::size_t steps() const noexcept { return node.size(); }
 };
 
-/// A gate of one run of one cell through time: its activations, where they lie on the tape.
+/// What a step has of something: rows of numbers on the tape. nullptr for nothing.
+template <class T>
+struct Block {
+    const T* data;
+    std::size_t rows;
+    std::size_t columns;
+    std::size_t stride;  ///< from row to row
+
+    std::size_t size() const noexcept { return rows * columns; }
+};
+
+/// Gates of one run of one cell through time: their activations, where they lie on the tape.
 template <class T>
 struct GateSeries {
-    std::string name;  ///< "encoder.forget_gate"
+    std::vector<std::string> names;  ///< "encoder.forget_gate": of gates that stand side by side in each row
     std::vector<std::int32_t> time_step;
-    std::vector<Intermediate<T>> step;
+    std::vector<Block<T>> step;  ///< of the first; each further one begins `columns` behind the one before it
 };
 
 template <class T>
@@ -51,7 +62,8 @@ ProbeSeries find_series(const char* call, const Tape<T>& tape, std::string_view 
 template <class T>
 std::vector<ProbeSeries> find_cell(const char* call, const Tape<T>& tape, std::string_view name);
 
-/// The gate called `name`. Throws ValueError, which names `call` and lists the gates that there are, for any other.
+/// The gate called `name`, by itself. Throws ValueError, which names `call` and lists the gates that there are, for any
+/// other.
 template <class T>
 GateSeries<T> find_gate(const char* call, const Tape<T>& tape, std::string_view name);
 

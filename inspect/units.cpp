@@ -119,17 +119,17 @@ UnitGate unit_gate(const Tape<T>& tape, std::string_view gate) {
     }
     const std::size_t H = series.step.front().columns;
     UnitGate result;
-    result.name = series.name;
+    result.name = series.names[0];
     result.time_step = series.time_step;
     result.units = H;
     std::vector<double> log_sum(H, 0.0);
     std::size_t all_rows = 0;
-    for (const Intermediate<T>& step : series.step) {
+    for (const Block<T>& step : series.step) {
         if (step.columns != H)
             fail<ShapeError>(
                 fmt::format("unit_gate: {} has {} units at one time step and {} at another: expected as "
                             "many",
-                            series.name, H, step.columns));
+                            result.name, H, step.columns));
         all_rows += step.rows;
         for (std::size_t j = 0; j < H; ++j) {
             double sum = 0;

@@ -1,4 +1,8 @@
+#include <ebb/core/array.hpp>
+#include <ebb/core/instruction_set.hpp>
 #include <ebb/core/norm.hpp>
+#include <ebb/core/norm_kernels.hpp>
+#include <ebb/core/random.hpp>
 
 #include <cmath>
 #include <limits>
@@ -46,6 +50,39 @@ TEST_CASE_TEMPLATE("the norms of many blocks, in either direction, each at its o
     ebb::frobenius_norms(x.data(), 2, 9, 2, norms.data());
     CHECK(norms[0] == 5);
     CHECK(norms[1] == 13);
+}
+
+TEST_CASE_TEMPLATE("sums of squares of blocks of every size, however many, by every instruction set", T, float,
+                   double) {
+    for (const ebb::InstructionSet set : ebb::available_instruction_sets()) {
+        CAPTURE(to_string(set));
+        ebb::manual_seed(1);
+        const ebb::NormKernels<T>& kernel = ebb::kernels<ebb::NormKernels<T>>(set);
+        for (const std::size_t size : {1u, 7u, 16u, 33u, 256u, 257u, 3000u})
+            for (const std::size_t count : {1u, 5u, 37u}) {
+                CAPTURE(size);
+                CAPTURE(count);
+                const std::size_t distance = size + 3;
+                const ebb::Array<T> x = ebb::normal<T>({count * distance}, 0, 1);
+                std::vector<double> sums(count);
+                kernel.sums_of_squares(x.data(), count, static_cast<std::ptrdiff_t>(distance), size, sums.data());
+                for (std::size_t k = 0; k < count; ++k) {
+                    double expected = 0;
+                    for (std::size_t j = 0; j < size; ++j)
+                        expected += std::pow(static_cast<double>(x(k * distance + j)), 2);
+                    CHECK(sums[k] == doctest::Approx(expected).epsilon(1e-6));
+                }
+                std::vector<double> roots = sums;
+                CHECK(kernel.roots(roots.data(), count, 0, 1e300));
+                for (std::size_t k = 0; k < count; ++k) CHECK(roots[k] == std::sqrt(sums[k]));
+                // One that is out of range, wherever it stands: all are left as they were.
+                roots = sums;
+                roots[count - 1] = 1e301;
+                const std::vector<double> before = roots;
+                CHECK_FALSE(kernel.roots(roots.data(), count, 0, 1e300));
+                CHECK(roots == before);
+            }
+    }
 }
 
 TEST_CASE("small elements beside large ones, nothing, and what is no number") {

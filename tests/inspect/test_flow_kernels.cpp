@@ -13,58 +13,97 @@ using namespace ebb;
 
 namespace {
 
-/// A gate at 3 steps, the later ones before the earlier in memory, counted one by one.
+struct Figures {
+    std::vector<double> mean, closed, open;
+};
+
+/// What the kernel says of gates side by side.
 template <class T>
-void check_gate(const FlowKernels<T>& kernel, std::size_t rows, std::size_t columns, std::size_t stride) {
+std::vector<Figures> figures_of(const FlowKernels<T>& kernel, const T* data, std::size_t steps, std::ptrdiff_t distance,
+                                std::size_t rows, std::size_t columns, std::size_t stride, std::size_t gates) {
+    std::vector<Figures> all(gates);
+    std::vector<inspect::GateFigures> places;
+    for (Figures& gate : all) {
+        for (std::vector<double>* list : {&gate.mean, &gate.closed, &gate.open}) list->assign(steps, -1);
+        places.push_back({gate.mean.data(), gate.closed.data(), gate.open.data()});
+    }
+    kernel.gates(data, steps, distance, rows, columns, stride, places.data(), gates);
+    return all;
+}
+
+/// Gates at some steps, the later ones before the earlier in memory, counted one by one.
+template <class T>
+void check_gates(const FlowKernels<T>& kernel, std::size_t steps, std::size_t rows, std::size_t columns,
+                 std::size_t gates) {
+    CAPTURE(steps);
     CAPTURE(rows);
     CAPTURE(columns);
-    const std::size_t steps = 3, distance = rows * stride + 5;
-    const Array<T> gates = uniform<T>({steps * distance}, 0, 1);
-    std::vector<inspect::GateSums> sums(steps);
-    const T* const first = gates.data() + (steps - 1) * distance;
-    kernel.gate(first, steps, -static_cast<std::ptrdiff_t>(distance), rows, columns, stride, sums.data());
-    for (std::size_t k = 0; k < steps; ++k) {
-        double sum = 0;
-        std::size_t closed = 0, open = 0;
-        for (std::size_t r = 0; r < rows; ++r)
-            for (std::size_t j = 0; j < columns; ++j) {
-                const T x = gates((steps - 1 - k) * distance + r * stride + j);
-                sum += static_cast<double>(x);
-                closed += x < T(0.1);
-                open += x > T(0.9);
-            }
-        CHECK(sums[k].sum == doctest::Approx(sum).epsilon(1e-5));
-        CHECK(sums[k].closed == closed);
-        CHECK(sums[k].open == open);
-    }
+    CAPTURE(gates);
+    const std::size_t stride = gates * columns + 4, distance = rows * stride + 5;
+    const Array<T> numbers = uniform<T>({steps * distance}, 0, 1);
+    const T* const first = numbers.data() + (steps - 1) * distance;
+    const std::vector<Figures> all =
+        figures_of(kernel, first, steps, -static_cast<std::ptrdiff_t>(distance), rows, columns, stride, gates);
+    const auto size = static_cast<double>(rows * columns);
+    for (std::size_t g = 0; g < gates; ++g)
+        for (std::size_t k = 0; k < steps; ++k) {
+            double sum = 0, closed = 0, open = 0;
+            for (std::size_t r = 0; r < rows; ++r)
+                for (std::size_t j = 0; j < columns; ++j) {
+                    const T x = numbers((steps - 1 - k) * distance + r * stride + g * columns + j);
+                    sum += static_cast<double>(x);
+                    closed += x < T(0.1);
+                    open += x > T(0.9);
+                }
+            CHECK(all[g].mean[k] == doctest::Approx(sum / size).epsilon(1e-6));
+            CHECK(all[g].closed[k] == doctest::Approx(closed / size).epsilon(1e-12));
+            CHECK(all[g].open[k] == doctest::Approx(open / size).epsilon(1e-12));
+        }
 }
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a gate's sum and counts, of every size, by every instruction set", T, float, double) {
+TEST_CASE_TEMPLATE("the figures of gates side by side, of every size, by every instruction set", T, float, double) {
     for (const InstructionSet set : available_instruction_sets()) {
         CAPTURE(to_string(set));
         manual_seed(3);
         const FlowKernels<T>& kernel = kernels<FlowKernels<T>>(set);
         for (const std::size_t rows : {1u, 3u, 300u})
-            for (const std::size_t columns : {1u, 16u, 19u, 64u}) check_gate<T>(kernel, rows, columns, columns + 4);
-        check_gate<T>(kernel, 5, 5001, 5001);  // wider than what is counted at once
+            for (const std::size_t columns : {1u, 16u, 19u, 64u})
+                for (const std::size_t gates : {1u, 3u, 4u}) check_gates<T>(kernel, 3, rows, columns, gates);
+        // More steps than are summed at once, and wider than what is added up in T.
+        check_gates<T>(kernel, 37, 2, 18, 4);
+        check_gates<T>(kernel, 3, 5, 5001, 2);
     }
 }
 
 TEST_CASE_TEMPLATE("a gate that is all open, or all closed, is counted to the last unit", T, float, double) {
     for (const InstructionSet set : available_instruction_sets()) {
         CAPTURE(to_string(set));
+        const FlowKernels<T>& kernel = kernels<FlowKernels<T>>(set);
         for (const std::size_t columns : {4095u, 4096u, 10001u}) {
             const std::vector<T> open(2 * columns, T(1)), closed(2 * columns, T(0));
-            std::vector<inspect::GateSums> sums(2);
-            kernels<FlowKernels<T>>(set).gate(open.data(), 1, 0, 2, columns, columns, sums.data());
-            CHECK(sums[0].open == 2 * columns);
-            CHECK(sums[0].closed == 0);
-            kernels<FlowKernels<T>>(set).gate(closed.data(), 2, static_cast<std::ptrdiff_t>(columns), 1, columns,
-                                              columns, sums.data());
-            CHECK(sums[1].open == 0);
-            CHECK(sums[1].closed == columns);
+            const Figures of_open = figures_of(kernel, open.data(), 1, 0, 2, columns, columns, 1)[0];
+            CHECK(of_open.mean[0] == doctest::Approx(1));
+            CHECK(of_open.open[0] == doctest::Approx(1).epsilon(1e-12));
+            CHECK(of_open.closed[0] == 0);
+            const auto distance = static_cast<std::ptrdiff_t>(columns);
+            const Figures of_closed = figures_of(kernel, closed.data(), 2, distance, 1, columns, columns, 1)[0];
+            CHECK(of_closed.open[1] == 0);
+            CHECK(of_closed.closed[1] == doctest::Approx(1).epsilon(1e-12));
+        }
+    }
+}
+
+TEST_CASE("gates without numbers are all zero") {
+    for (const std::size_t rows : {0u, 2u}) {
+        const float none = 0;
+        const std::size_t columns = rows == 0 ? 3 : 0;
+        const Figures gate = figures_of(kernels<FlowKernels<float>>(), &none, 2, 0, rows, columns, 3, 1)[0];
+        for (std::size_t k = 0; k < 2; ++k) {
+            CHECK(gate.mean[k] == 0);
+            CHECK(gate.closed[k] == 0);
+            CHECK(gate.open[k] == 0);
         }
     }
 }
