@@ -20,9 +20,10 @@ thread_local char thread_marker;
 template <class T>
 thread_local Tape<T>* innermost_tape = nullptr;
 
-/// The number of elements. Shape::size() itself does not look whether the product is too large for it.
-template <class T>
-std::size_t checked_size(std::string_view call, const char* what, const Shape& shape) {
+/// The number of elements. Shape::size() itself does not look whether the product is too large for it. `call` gives the
+/// name of what was called, for the error.
+template <class T, class Call>
+std::size_t checked_size(Call call, const char* what, const Shape& shape) {
     std::size_t product = 1;
     bool overflow = false, empty = false;
     for (const std::size_t extent : shape) {
@@ -31,7 +32,8 @@ std::size_t checked_size(std::string_view call, const char* what, const Shape& s
     }
     if (empty) return 0;
     if (overflow || product > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T))
-        fail<ShapeError>(fmt::format("{}: {} is {}: more elements than memory can hold", call, what, to_string(shape)));
+        fail<ShapeError>(
+            fmt::format("{}: {} is {}: more elements than memory can hold", call(), what, to_string(shape)));
     return product;
 }
 
@@ -166,7 +168,7 @@ Node<T>& Tape<T>::append(const Shape& shape, const T* value) {
 template <class T>
 Variable<T> Tape<T>::leaf(const T* data, const Shape& shape, bool requires_grad) {
     check_thread("Tape");
-    const std::size_t size = checked_size<T>("Tape", "an array", shape);
+    const std::size_t size = checked_size<T>([] { return "Tape"; }, "an array", shape);
     if (anomaly_detection() && data) check_leaf(data, shape);
     T* const memory = values_.template allocate<T>(size);
     if (data) std::copy_n(data, size, memory);
@@ -243,8 +245,11 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
     }
     const typename Parameter<T>::State& state = parameter.state();
     const bool wanted = state.requires_grad && grad_enabled();
+    // A loop over time takes its parameters in one order, again and again: the search goes on where the last has ended.
+    thread_local std::size_t place = 0;
     for (std::size_t k = 0; k < parameter_count_; ++k) {
-        const ParameterUse& use = parameters_[k];
+        place = place + 1 < parameter_count_ ? place + 1 : 0;
+        const ParameterUse& use = parameters_[place];
         if (use.state.get() == &state && use.version == state.version && node(use.node).requires_grad == wanted)
             return at(use.node);
     }
@@ -265,12 +270,13 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
 template <class T>
 typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::span<const Variable<T>> inputs,
                                            const Shape& shape, const T* value) {
-    const std::string_view call = operation.info().name;
+    const auto call = [&]() -> std::string_view { return operation.info().name; };  // looked up for errors only
+    if (thread_ != &thread_marker) check_thread(call());
     bool wanted = false;
     std::int32_t time_step = -1;
     StepOwner owner = 0;
     for (const Variable<T>& input : inputs) {
-        check(call, input);
+        if (input.anchor_ != anchor_ || input.generation_ != anchor_->generation) check(call(), input);
         Node<T>& node = this->node(input.index_);
         if (node.parameter) refresh(node);
         if (node.transposed && !operation.takes_transposed()) contiguous(node);

@@ -152,6 +152,7 @@ void for_parts_of_batch(const Sequence<T>& s, CellKind kind, std::size_t steps, 
     std::size_t parts = 1;
     if (product.is_packed() && multiplications >= worthwhile)
         parts = std::clamp(s.batch / smallest, std::size_t{1}, static_cast<std::size_t>(get_num_threads()));
+    if (parts == 1) return f(Rows{0, s.batch});
     const auto begin = [&](std::size_t part) {
         return part == parts ? s.batch : s.batch * part / parts / smallest * smallest;
     };
@@ -269,8 +270,8 @@ class RecurrentOperation final : public Operation<T> {
             return {gate("input_gate", 0), gate("forget_gate", 1), gate("cell_gate", 2), gate("output_gate", 3)};
         else if constexpr (is_gru)
             return {gate("reset_gate", 0), gate("update_gate", 1), gate("new_gate", 2)};
-        else
-            return {};
+        Intermediates<T> none;  // not `{}`, which would clear room for all that there could be, at every step
+        return none;
     }
 
     void vjp(Vjp<T>& pass) const override {
@@ -479,12 +480,18 @@ class RecurrentOperation final : public Operation<T> {
             if (pass.wants(h)) {
                 const GradientTarget<T> dh = target(h);
                 const std::size_t size = pass.input(h).shape.size();
-                // K products of some rows, or one of all.
-                const bool all = size == states && part.count() == B;
-                for (std::size_t r = 0; r < (all ? 1 : K); ++r)
-                    gemm(Transpose::no, Transpose::no, all ? K * B : part.count(), H, gate_row, T(1),
-                         hidden_delta + r * gates + part.begin * gate_row, gate_row, pass.input(input_weight_hh).value,
-                         H, dh.assign ? T(0) : T(1), dh.data + r * size + first_state, H);
+                if (size == states && part.count() == B) {
+                    // All rows of all passes in one product, by the weight as it is laid out for every step.
+                    Tape<T>& tape = pass.tape();
+                    tape.multiply(K * B, gate_row, H, hidden_delta, tape.node(tape.input(pass.node(), input_weight_hh)),
+                                  Transpose::no, !dh.assign, dh.data);
+                } else {
+                    for (std::size_t r = 0; r < K; ++r)
+                        gemm(Transpose::no, Transpose::no, part.count(), H, gate_row, T(1),
+                             hidden_delta + r * gates + part.begin * gate_row, gate_row,
+                             pass.input(input_weight_hh).value, H, dh.assign ? T(0) : T(1),
+                             dh.data + r * size + first_state, H);
+                }
             }
             weight(input_weight_hh, block.h_before, H, hidden_delta + part.begin * gate_row, part.count());
         });

@@ -250,6 +250,7 @@ struct Region {
     std::size_t start;  // of the shorter array in the longer one
 };
 
+/// `select` is a slice of one, without the axis.
 template <class T>
 class Slice final : public Operation<T> {
   public:
@@ -260,7 +261,9 @@ class Slice final : public Operation<T> {
     }
     void vjp(Vjp<T>& pass) const override {
         const Region region = pass.template saved<Region>();
-        pass.accumulate_slice(0, region.axis, region.start, pass.dy());
+        const bool has_axis = pass.node().shape.rank() == pass.input(0).shape().rank();
+        pass.accumulate_slice(0, region.axis, region.start,
+                              has_axis ? pass.dy() : unsqueeze(pass.dy(), static_cast<std::ptrdiff_t>(region.axis)));
     }
     void backward(Backward<T>& pass) const override { run(pass, 1); }
     void backward_rows(BackwardRows<T>& pass) const override { run(pass, pass.rows()); }
@@ -269,8 +272,10 @@ class Slice final : public Operation<T> {
     template <class Pass>
     static void run(const Pass& pass, std::size_t rows) {
         const Region region = pass.template saved<Region>();
-        const AlongAxis dx(pass.input(0).shape, region.axis);
-        const std::size_t count = pass.node().shape[region.axis];
+        const Shape& shape = pass.node().shape;
+        const Shape& whole = pass.input(0).shape;
+        const AlongAxis dx(whole, region.axis);
+        const std::size_t count = shape.rank() == whole.rank() ? shape[region.axis] : 1;
         const std::size_t outer = rows * dx.outer;
         const GradientTarget<T> target = pass.target(0);
         if (!target.assign)
@@ -488,10 +493,29 @@ Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape, SourceLine at
     return tape.at(recorded.index);
 }
 
+namespace {
+
+/// `count` of x from `start` on along an axis: recorded in `shape`, which has the axis or, for one, has it not.
+template <class T>
+Variable<T> record_slice(const Variable<T>& x, std::size_t axis, std::size_t start, std::size_t count,
+                         const Shape& shape) {
+    static const Slice<T> operation;
+    Tape<T>& tape = x.tape();
+    const AlongAxis source(x.shape(), axis);
+    const T* const value = tape.contiguous(x);
+    const auto recorded =
+        tape.record(operation, {x}, shape, source.outer == 1 ? value + start * source.inner : nullptr);
+    if (recorded.value)
+        move_slices<false>(recorded.value, count, 0, value, source.extent, start, source.outer, count, source.inner);
+    if (recorded.recorded) tape.save(recorded.node, Region{axis, start});
+    return tape.at(recorded.index);
+}
+
+}  // namespace
+
 template <class T>
 Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t start, std::ptrdiff_t stop, SourceLine at) {
     const CalledFrom call(at);
-    static const Slice<T> operation;
     const Shape& whole = x.shape();
     const std::size_t a = normalized_axis("slice", axis, whole.rank());
     const auto extent = static_cast<std::ptrdiff_t>(whole[a]);
@@ -503,17 +527,7 @@ Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t star
     if (to - from == extent) return x;
     Shape shape = whole;
     shape[a] = static_cast<std::size_t>(to - from);
-    Tape<T>& tape = x.tape();
-    const AlongAxis source(whole, a);
-    const auto first = static_cast<std::size_t>(from);
-    const T* const value = tape.contiguous(x);
-    const auto recorded =
-        tape.record(operation, {x}, shape, source.outer == 1 ? value + first * source.inner : nullptr);
-    if (recorded.value)
-        move_slices<false>(recorded.value, shape[a], 0, value, source.extent, first, source.outer, shape[a],
-                           source.inner);
-    if (recorded.recorded) tape.save(recorded.node, Region{a, first});
-    return tape.at(recorded.index);
+    return record_slice(x, a, static_cast<std::size_t>(from), shape[a], shape);
 }
 
 template <class T>
@@ -524,8 +538,9 @@ Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t ind
     if (index < -extent || index >= extent)
         fail<IndexError>(fmt::format("select: x is {}: index {} along axis {}: expected {} to {}", to_string(x.shape()),
                                      index, axis, -extent, extent - 1));
-    const std::ptrdiff_t start = index < 0 ? index + extent : index;
-    return reshape(slice(x, axis, start, start + 1), x.shape().erased(a));
+    const Shape shape = x.shape().erased(a);
+    if (extent == 1) return reshape(x, shape);
+    return record_slice(x, a, static_cast<std::size_t>(index < 0 ? index + extent : index), 1, shape);
 }
 
 template <class T>
@@ -609,7 +624,7 @@ std::vector<CatalogueEntry> shape_catalogue() {
             {Stack<double>().info(), 0},
             derived("squeeze", "y = x without an axis of extent 1", "dx = dy in the shape of x", "reshape"),
             derived("unsqueeze", "y = x with a new axis of extent 1", "dx = dy in the shape of x", "reshape"),
-            derived("select", "y = x[k] along an axis", "dx[k] = dy, 0 elsewhere", "slice, reshape")};
+            derived("select", "y = x[k] along an axis", "dx[k] = dy, 0 elsewhere", "slice")};
 }
 
 #define EBB_INSTANTIATE(T)                                                                                      \
