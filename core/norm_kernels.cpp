@@ -10,17 +10,18 @@ using simd::Vec;
 
 template <class T>
 inline double sum_of_squares(const T* data, std::size_t size) {
-    constexpr std::size_t W = Vec<T>::width, piece = 64 * W;
+    constexpr std::size_t W = Vec<T>::width, piece = 32 * W;
     double total = 0;
     for (; size >= piece; data += piece, size -= piece) {
-        // Two sums, so that one addition need not wait for the other.
-        Vec<T> even(T(0)), odd(T(0));
-        for (std::size_t k = 0; k < piece; k += 2 * W) {
-            const Vec<T> x = Vec<T>::load(data + k), y = Vec<T>::load(data + k + W);
-            even = fma(x, x, even);
-            odd = fma(y, y, odd);
-        }
-        total += sum(even + odd);
+        // Four sums, so that one addition need not wait for the other.
+        Vec<T> parts[4] = {T(0), T(0), T(0), T(0)};
+        for (std::size_t k = 0; k < piece; k += 4 * W)
+#pragma GCC unroll 4
+            for (std::size_t i = 0; i < 4; ++i) {
+                const Vec<T> x = Vec<T>::load(data + k + i * W);
+                parts[i] = fma(x, x, parts[i]);
+            }
+        total += sum((parts[0] + parts[1]) + (parts[2] + parts[3]));
     }
     Vec<T> rest(T(0));
     for (; size >= W; data += W, size -= W) {
@@ -44,7 +45,7 @@ inline void small_sums_of_squares(const T* data, std::size_t count, std::ptrdiff
     for (std::size_t k = 0; k < count; k += W) {
         const std::size_t blocks = count - k < W ? count - k : W;
         Vec<T> squares[W];
-        for (std::size_t i = 0; i < W; ++i) squares[i] = T(0);
+        for (std::size_t i = blocks; i < W; ++i) squares[i] = T(0);
         for (std::size_t i = 0; i < blocks; ++i, data += distance) {
             Vec<T> total(T(0));
             for (std::size_t j = 0; j < whole; j += W) {

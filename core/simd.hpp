@@ -190,17 +190,22 @@ inline xs::batch<double, xs::avx512dq> multiply_add(const xs::batch<double, xs::
 }
 #endif
 
-/// The sums of as many rows as there are lanes, one in each lane.
-template <class Lanes>
-inline Lanes sums_of(const Lanes* rows) {
-    return haddp(rows);
+/// The sums of as many rows as there are lanes, one in each lane. Rows have lanes().
+template <class Lanes, class Row>
+inline Lanes sums_of(const Row* rows, Lanes /*type*/) {
+    Lanes lanes[Lanes::size];
+    for (std::size_t k = 0; k < Lanes::size; ++k) lanes[k] = rows[k].lanes();
+    return haddp(lanes);
 }
 #if defined(__AVX512F__)
 // xsimd 8.1 gives wrong sums here. At each step two rows become one of half the length, side by side.
-inline xs::batch<float, xs::avx512dq> sums_of(const xs::batch<float, xs::avx512dq>* rows) {
+template <class Row>
+inline xs::batch<float, xs::avx512dq> sums_of(const Row* rows, const xs::batch<float, xs::avx512dq>& /*type*/) {
     __m512 quarters[4];  // of four rows each: in every 128 bits the sums of these
+#pragma GCC unroll 4
     for (std::size_t k = 0; k < 4; ++k) {
-        const __m512 a = rows[4 * k], b = rows[4 * k + 1], c = rows[4 * k + 2], d = rows[4 * k + 3];
+        const __m512 a = rows[4 * k].lanes(), b = rows[4 * k + 1].lanes();
+        const __m512 c = rows[4 * k + 2].lanes(), d = rows[4 * k + 3].lanes();
         const __m512d ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
         const __m512d cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
         quarters[k] =
@@ -211,10 +216,12 @@ inline xs::batch<float, xs::avx512dq> sums_of(const xs::batch<float, xs::avx512d
     };
     return joined(joined(quarters[0], quarters[1]), joined(quarters[2], quarters[3]));
 }
-inline xs::batch<double, xs::avx512dq> sums_of(const xs::batch<double, xs::avx512dq>* rows) {
+template <class Row>
+inline xs::batch<double, xs::avx512dq> sums_of(const Row* rows, const xs::batch<double, xs::avx512dq>& /*type*/) {
     __m512d pairs[4];  // of two rows each: in every 128 bits the sums of these
+#pragma GCC unroll 4
     for (std::size_t k = 0; k < 4; ++k) {
-        const __m512d a = rows[2 * k], b = rows[2 * k + 1];
+        const __m512d a = rows[2 * k].lanes(), b = rows[2 * k + 1].lanes();
         pairs[k] = _mm512_add_pd(_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
     }
     const auto joined = [](__m512d a, __m512d b) {
@@ -405,11 +412,7 @@ class Vec {
     /// The sum of all lanes, in an order that depends on the width only.
     friend T sum(Vec a) { return hadd(a.lanes_); }
     /// The sums of `width` Vecs, one in each lane: three instructions for each, where `sum` takes eight.
-    friend Vec sums(const Vec* rows) {
-        Lanes lanes[width];
-        for (std::size_t k = 0; k < width; ++k) lanes[k] = rows[k].lanes_;
-        return Vec(detail::sums_of(lanes));
-    }
+    friend Vec sums(const Vec* rows) { return Vec(detail::sums_of(rows, Lanes())); }
 
   private:
     Lanes lanes_;

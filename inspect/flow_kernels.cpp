@@ -35,78 +35,120 @@ void counts_above(const T* data, std::size_t count, std::ptrdiff_t distance, std
         counts[k] = static_cast<double>(count_above(data + static_cast<std::ptrdiff_t>(k) * distance, size, bound));
 }
 
-/// Of some numbers of a gate, lane by lane: their sum, and how many are below 0.1 and above 0.9. W times each, since
-/// the sums over the lanes are made of W Vecs at once.
+/// Of the numbers of a gate: their sum, and how many are below 0.1 and above 0.9.
 template <class T>
 struct GateSums {
-    static constexpr std::size_t W = Vec<T>::width;
-    Vec<T> sum[W], closed[W], open[W];
+    Vec<T> sum{T(0)}, closed{T(0)}, open{T(0)};
+
+    void add(Vec<T> x) {
+        sum += x;
+        closed += where(x < T(0.1), Vec<T>(1), Vec<T>(0));
+        open += where(x > T(0.9), Vec<T>(1), Vec<T>(0));
+    }
 };
 
-/// Rows are read as they lie in memory, gate after gate: a gate by itself would be read in small pieces far apart. W
-/// pieces of that, of one step or of more, are summed over their lanes at a time.
+/// The same of W blocks, one in each lane.
+template <class T>
+struct BlockSums {
+    static constexpr std::size_t W = Vec<T>::width;
+    T sum[W], closed[W], open[W];
+};
+
+/// The sums of `count` <= W blocks of rows. They are read as they lie in memory, gate after gate: a gate by itself
+/// would be read in small pieces far apart. All gates' lanes are summed up at the end, W blocks at once.
+template <std::size_t gates, class T>
+inline void sum_blocks(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t rows, std::size_t columns,
+                       std::size_t stride, BlockSums<T>* results) {
+    constexpr std::size_t W = Vec<T>::width;
+    const std::size_t whole = columns / W * W, rest = columns - whole;
+    Vec<T> sum[gates][W], closed[gates][W], open[gates][W];
+    for (std::size_t k = 0; k < count; ++k, data += distance) {
+        GateSums<T> total[gates];
+        for (std::size_t r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+            for (std::size_t g = 0; g < gates; ++g) {
+                const T* const gate = data + r * stride + g * columns;
+                for (std::size_t j = 0; j < whole; j += W) total[g].add(Vec<T>::load(gate + j));
+                if (rest > 0) total[g].add(Vec<T>::load(gate + whole, rest));
+            }
+#pragma GCC unroll 4
+        for (std::size_t g = 0; g < gates; ++g) {
+            sum[g][k] = total[g].sum;
+            closed[g][k] = total[g].closed;
+            open[g][k] = total[g].open;
+        }
+    }
+    for (std::size_t g = 0; g < gates; ++g) {
+        for (std::size_t k = count; k < W; ++k) sum[g][k] = closed[g][k] = open[g][k] = T(0);
+        sums(sum[g]).store(results[g].sum);
+        sums(closed[g]).store(results[g].closed);
+        sums(open[g]).store(results[g].open);
+    }
+}
+
+template <std::size_t gates, class T>
+void figures_of(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t rows, std::size_t columns,
+                std::size_t stride, const inspect::GateFigures* figures) {
+    constexpr std::size_t W = Vec<T>::width;
+    // Of so many numbers a sum in T loses nothing that matters; of larger steps pieces are added up in double.
+    constexpr std::size_t most_numbers = 4096;
+    const std::size_t most_rows = columns < most_numbers ? most_numbers / (columns + (columns == 0)) : 1;
+    const double numbers = static_cast<double>(rows * columns), share = 1 / (numbers > 0 ? numbers : 1);
+    // The last Vec of a row is filled up with zeros, which count as closed.
+    const double zeros = columns % W > 0 ? static_cast<double>(rows * (W - columns % W)) : 0;
+    BlockSums<T> of_blocks[gates];
+    if (rows > 0 && rows <= most_rows) {
+        for (std::size_t k = 0; k < count; k += W) {
+            const std::size_t steps = count - k < W ? count - k : W;
+            sum_blocks<gates>(data + static_cast<std::ptrdiff_t>(k) * distance, steps, distance, rows, columns, stride,
+                              of_blocks);
+            for (std::size_t g = 0; g < gates; ++g)
+                for (std::size_t i = 0; i < steps; ++i) {
+                    figures[g].mean[k + i] = of_blocks[g].sum[i] * share;
+                    figures[g].closed[k + i] = (of_blocks[g].closed[i] - zeros) * share;
+                    figures[g].open[k + i] = of_blocks[g].open[i] * share;
+                }
+        }
+        return;
+    }
+    for (std::size_t k = 0; k < count; ++k) {
+        const T* const step = data + static_cast<std::ptrdiff_t>(k) * distance;
+        double sum[gates] = {}, closed[gates] = {}, open[gates] = {};
+        for (std::size_t r = 0; r < rows;) {
+            const std::size_t pieces = (rows - r) / most_rows < W ? (rows - r) / most_rows : W;
+            const std::size_t blocks = pieces > 0 ? pieces : 1, block_rows = pieces > 0 ? most_rows : rows - r;
+            sum_blocks<gates>(step + r * stride, blocks, static_cast<std::ptrdiff_t>(block_rows * stride), block_rows,
+                              columns, stride, of_blocks);
+            for (std::size_t g = 0; g < gates; ++g)
+                for (std::size_t i = 0; i < blocks; ++i) {
+                    sum[g] += of_blocks[g].sum[i];
+                    closed[g] += of_blocks[g].closed[i];
+                    open[g] += of_blocks[g].open[i];
+                }
+            r += blocks * block_rows;
+        }
+        for (std::size_t g = 0; g < gates; ++g) {
+            figures[g].mean[k] = sum[g] * share;
+            figures[g].closed[k] = (closed[g] - zeros) * share;
+            figures[g].open[k] = open[g] * share;
+        }
+    }
+}
+
 template <class T>
 void gates(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t rows, std::size_t columns,
            std::size_t stride, const inspect::GateFigures* figures, std::size_t gates) {
-    constexpr std::size_t W = Vec<T>::width, most_gates = FlowKernels<T>::most_gates;
-    const std::size_t whole = columns / W * W, rest = columns - whole;
-    // Of so many numbers a sum in T loses nothing that matters; the pieces are added up in double.
-    constexpr std::size_t most_numbers = 4096;
-    const std::size_t most_rows = columns < most_numbers ? most_numbers / (columns + (columns == 0)) : 1;
-    for (std::size_t g = 0; g < gates; ++g)
-        for (std::size_t k = 0; k < count; ++k) figures[g].mean[k] = figures[g].closed[k] = figures[g].open[k] = 0;
-    std::size_t step = 0, row = 0;
-    while (step < count && rows > 0) {
-        GateSums<T> pieces[most_gates];
-        for (std::size_t g = 0; g < gates; ++g)
-            for (std::size_t i = 0; i < W; ++i) pieces[g].sum[i] = pieces[g].closed[i] = pieces[g].open[i] = T(0);
-        std::size_t step_of[W];
-        std::size_t used = 0;
-        for (; used < W && step < count; ++used) {
-            const std::size_t end = rows - row < most_rows ? rows : row + most_rows;
-            const T* from = data + static_cast<std::ptrdiff_t>(step) * distance + row * stride;
-            for (; row < end; ++row, from += stride)
-                for (std::size_t g = 0; g < gates; ++g) {
-                    Vec<T> sum = pieces[g].sum[used], closed = pieces[g].closed[used], open = pieces[g].open[used];
-                    const auto add = [&](Vec<T> x) {
-                        sum += x;
-                        closed += where(x < T(0.1), Vec<T>(1), Vec<T>(0));
-                        open += where(x > T(0.9), Vec<T>(1), Vec<T>(0));
-                    };
-                    const T* const gate = from + g * columns;
-                    for (std::size_t j = 0; j < whole; j += W) add(Vec<T>::load(gate + j));
-                    if (rest > 0) add(Vec<T>::load(gate + whole, rest));
-                    pieces[g].sum[used] = sum;
-                    pieces[g].closed[used] = closed;
-                    pieces[g].open[used] = open;
-                }
-            step_of[used] = step;
-            if (row == rows) {
-                row = 0;
-                ++step;
-            }
-        }
-        for (std::size_t g = 0; g < gates; ++g) {
-            T sum[W], closed[W], open[W];
-            sums(pieces[g].sum).store(sum);
-            sums(pieces[g].closed).store(closed);
-            sums(pieces[g].open).store(open);
-            for (std::size_t i = 0; i < used; ++i) {
-                figures[g].mean[step_of[i]] += sum[i];
-                figures[g].closed[step_of[i]] += closed[i];
-                figures[g].open[step_of[i]] += open[i];
-            }
-        }
+    static_assert(FlowKernels<T>::most_gates == 4);
+    switch (gates) {
+        case 1:
+            return figures_of<1>(data, count, distance, rows, columns, stride, figures);
+        case 2:
+            return figures_of<2>(data, count, distance, rows, columns, stride, figures);
+        case 3:
+            return figures_of<3>(data, count, distance, rows, columns, stride, figures);
+        default:
+            return figures_of<4>(data, count, distance, rows, columns, stride, figures);
     }
-    // The last Vec of a row is filled up with zeros, which have counted as closed.
-    const double numbers = static_cast<double>(rows * columns), share = 1 / (numbers > 0 ? numbers : 1);
-    const double zeros = rest > 0 ? static_cast<double>(rows * (W - rest)) : 0;
-    for (std::size_t g = 0; g < gates; ++g)
-        for (std::size_t k = 0; k < count; ++k) {
-            figures[g].mean[k] *= share;
-            figures[g].closed[k] = (figures[g].closed[k] - zeros) * share;
-            figures[g].open[k] *= share;
-        }
 }
 
 template <class T>

@@ -63,11 +63,12 @@ class GateEntries {
         // A step brings its gates in one order, so each is looked for where it was found before.
         std::size_t guess = 0;
         for (std::size_t begin = 0, end = 0; begin < gates.size(); begin = end) {
-            const Intermediate<T>& first = gates[begin];
             // In rows that have room for them, and not where arrays of their own happen to follow each other.
-            const std::size_t most =
-                std::min(first.stride / std::max<std::size_t>(first.columns, 1), gates.size() - begin);
-            for (end = begin + 1; end < begin + most && is_beside(gates[end - 1], gates[end]);) ++end;
+            const auto has_room = [&](std::size_t count) {
+                return count * gates[begin].columns <= gates[begin].stride;
+            };
+            for (end = begin + 1; end < gates.size() && has_room(end - begin + 1); ++end)
+                if (!is_beside(gates[end - 1], gates[end])) break;
             guess = 1 + add_side_by_side(known, guess, state, gates.subspan(begin, end - begin));
         }
     }

@@ -480,18 +480,12 @@ class RecurrentOperation final : public Operation<T> {
             if (pass.wants(h)) {
                 const GradientTarget<T> dh = target(h);
                 const std::size_t size = pass.input(h).shape.size();
-                if (size == states && part.count() == B) {
-                    // All rows of all passes in one product, by the weight as it is laid out for every step.
-                    Tape<T>& tape = pass.tape();
-                    tape.multiply(K * B, gate_row, H, hidden_delta, tape.node(tape.input(pass.node(), input_weight_hh)),
-                                  Transpose::no, !dh.assign, dh.data);
-                } else {
-                    for (std::size_t r = 0; r < K; ++r)
-                        gemm(Transpose::no, Transpose::no, part.count(), H, gate_row, T(1),
-                             hidden_delta + r * gates + part.begin * gate_row, gate_row,
-                             pass.input(input_weight_hh).value, H, dh.assign ? T(0) : T(1),
-                             dh.data + r * size + first_state, H);
-                }
+                // K products of some rows, or one of all.
+                const bool all = size == states && part.count() == B;
+                for (std::size_t r = 0; r < (all ? 1 : K); ++r)
+                    gemm(Transpose::no, Transpose::no, all ? K * B : part.count(), H, gate_row, T(1),
+                         hidden_delta + r * gates + part.begin * gate_row, gate_row, pass.input(input_weight_hh).value,
+                         H, dh.assign ? T(0) : T(1), dh.data + r * size + first_state, H);
             }
             weight(input_weight_hh, block.h_before, H, hidden_delta + part.begin * gate_row, part.count());
         });

@@ -121,8 +121,8 @@ int main(int argc, char** argv) {
     // [output]
     //: Each step is one node, `cell.h`: it has the input of its time, the state before, and the four weights as its
     //: inputs. The weights stand on the tape once, and five nodes use them. Arrays are shown by their norm, |...|: the
-    //: root of the sum of the squares of all elements. The two nodes before each step are what `select` did, a slice
-    //: and a reshape; they hold inputs, no gradient is wanted for them, and so they count as constants.
+    //: root of the sum of the squares of all elements. The node before each step is what `select` took out of x: no
+    //: gradient is wanted for an input, and so it counts as a constant.
     // [hide]
     for (std::size_t t = 0; t < length; ++t) {
         const auto& node = tape.node(states[t].index());
