@@ -497,6 +497,7 @@ TEST_CASE("a learned initial state begins as zeros, is the same for every sequen
     for (RecurrentOptions form : every_form()) {
         CAPTURE(form.kind);
         const AnyLayer<double> zeros(form);
+        randomize(zeros.parameters);
         form.initial_state = InitialState::learned;
         const AnyLayer<double> learned(form);
         const std::size_t states = form.has_cell_state() ? 2 : 1;

@@ -1,6 +1,9 @@
-/// The main function of every test program: random order, whose seed is printed, and no success without a test.
+/// The main function of every test program: random order, whose seed is printed, numbers that do not depend on it, and
+/// no success without a test.
 
 #define DOCTEST_CONFIG_IMPLEMENT
+#include <ebb/core/random.hpp>
+
 #include <cstdio>
 #include <random>
 
@@ -10,14 +13,15 @@ namespace {
 
 unsigned test_cases_run = 0;
 
-struct CountingReporter : doctest::IReporter {
-    explicit CountingReporter(const doctest::ContextOptions&) {}
+/// Counts the tests, and lets each draw the same numbers, whatever ran before it.
+struct TestReporter : doctest::IReporter {
+    explicit TestReporter(const doctest::ContextOptions&) {}
     void report_query(const doctest::QueryData&) override {}
     void test_run_start() override {}
     void test_run_end(const doctest::TestRunStats& stats) override {
         test_cases_run = stats.numTestCasesPassingFilters;
     }
-    void test_case_start(const doctest::TestCaseData&) override {}
+    void test_case_start(const doctest::TestCaseData&) override { ebb::manual_seed(1); }
     void test_case_reenter(const doctest::TestCaseData&) override {}
     void test_case_end(const doctest::CurrentTestCaseStats&) override {}
     void test_case_exception(const doctest::TestCaseException&) override {}
@@ -28,7 +32,7 @@ struct CountingReporter : doctest::IReporter {
     void test_case_skipped(const doctest::TestCaseData&) override {}
 };
 
-REGISTER_LISTENER("counting", 1, CountingReporter);
+REGISTER_LISTENER("test", 1, TestReporter);
 
 }  // namespace
 
