@@ -302,8 +302,14 @@ ebb.graph = (() => {
     function showFrame(figure) {
         setNumbers(figure);
         hideTooltip();
-        const { cy } = figure;
-        cy.batch(() => elementsNow(figure).forEach(({ data }) => cy.getElementById(data.id).data(data)));
+        const { cy, cursor } = figure;
+        const [zoom, pan] = [cy.zoom(), { ...cy.pan() }];
+        cy.batch(() => {
+            cy.elements().remove();
+            cy.add(elementsNow(figure));
+        });
+        cy.viewport({ zoom, pan });
+        if (cursor) figure.cursor = cy.getElementById(cursor.id()).addClass("cursor");
         if (figure.brush) strip(figure);
     }
 

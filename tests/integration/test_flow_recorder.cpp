@@ -4,6 +4,7 @@
 #include <ebb/core/random.hpp>
 #include <ebb/inspect/flow_recorder.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
+#include <ebb/inspect/named_arrays.hpp>
 #include <ebb/inspect/unrolled_graph.hpp>
 #include <ebb/layers/linear.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
@@ -14,6 +15,7 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 #include "support/random_arrays.hpp"
 #include <doctest/doctest.h>
@@ -271,6 +273,25 @@ TEST_CASE("a record is given what takes more than the tape, and only where its s
             CHECK(history.records[1].graph->grad_norm[k].value() == doctest::Approx(expected).epsilon(1e-12));
         }
     CHECK(found);
+
+    // As arrays, a row for each record.
+    const inspect::NamedArrays arrays = named_arrays(history);
+    const auto shape_of = [&](const std::string& name) { return Shape::of(arrays.at("history." + name).shape()); };
+    const std::size_t nodes_of_graph = history.graph.nodes.size();
+    CHECK(shape_of("lstm.h.loss_to_state.norm") == Shape{2, 2, 4});
+    CHECK(arrays.at("history.lstm.h.loss_to_state.norm")(1, 0, 3) == history.records[1].triangles[0](0, 3));
+    CHECK(shape_of("lstm.forget_gate.units.mean") == Shape{2, 4, 3});
+    CHECK(arrays.at("history.lstm.forget_gate.units.mean")(0, 2, 1) == gate.mean[2 * 3 + 1]);
+    const auto& alignment = history.records[0].alignments[0];
+    CHECK(arrays.at("history." + alignment.parameter + ".contribution.cosine")(0, 1) == alignment.cosine[1]);
+    CHECK(arrays.at("history.surface.centre")(1) == 4);
+    CHECK(shape_of("graph.node.grad_norm") == Shape{2, nodes_of_graph});
+    for (std::size_t k = 0; k < nodes_of_graph; ++k) {
+        const std::optional<double>& norm = history.records[0].graph->grad_norm[k];
+        const double there = arrays.at("history.graph.node.grad_norm")(0, k);
+        CHECK((norm ? there == *norm : std::isnan(there)));
+    }
+    CHECK(shape_of("graph.edge.grad_norm") == Shape{2, history.graph.edges.size()});
 
     tape.clear();
     const auto other = lstm(tape.constant(randn<double>({3, 2, 2})));
