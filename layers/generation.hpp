@@ -159,10 +159,12 @@ class Autoregression {
         log_likelihood_ += log_p;
         return log_p;
     }
-    /// The same for several tokens: their log-likelihood together.
+    /// The same for several tokens: their log-likelihood together. Where one of them is wrong, none was read.
     double read(const Tokens& tokens) {
+        Autoregression after = *this;
         double log_p = 0;
-        for (const std::int64_t token : tokens) log_p += read(token);
+        for (const std::int64_t token : tokens) log_p += after.read(token);
+        *this = std::move(after);
         return log_p;
     }
 

@@ -273,7 +273,9 @@ TEST_CASE("wrong uses of generation say what is wrong") {
                          ValueError);
     auto text = started();
     CHECK_THROWS_WITH_AS(text.read(3), "Autoregression::read: token 3: expected 0 to 2", IndexError);
+    CHECK_THROWS_WITH_AS(text.read(Tokens{1, 2, 3}), "Autoregression::read: token 3: expected 0 to 2", IndexError);
     CHECK(text.state() == 1);
+    CHECK(text.log_likelihood() == 0);
     CHECK_THROWS_WITH_AS(text.beam_search({.width = 0}), "beam_search: width is 0: expected at least 1", ValueError);
     CHECK_THROWS_WITH_AS(text.beam_search({.length = 0}), "beam_search: length is 0: expected at least 1", ValueError);
     CHECK_THROWS_WITH_AS(text.beam_search({.length_penalty = -1}),
