@@ -7,12 +7,17 @@ ebb.maps = (() => {
     const gap = (at) => (at.length > 1 ? at[1] - at[0] : 1);
     const valuesNow = (figure) => ebb.data.mapValues(figure, figure.frame);
 
-    // Where a value lies on the scale, from 0 to 1; nothing for what it cannot show.
-    function position(scale, value) {
-        const at = scale.type === "log" ? Math.log : (number) => number;
-        if (value === null || !Number.isFinite(value) || (scale.type === "log" && value <= 0)) return undefined;
-        return Math.max(0, Math.min(1, (at(value) - at(scale.low)) / (at(scale.high) - at(scale.low))));
+    // Where values lie on the scale, from 0 to 1; nothing for what it cannot show.
+    function positions(scale) {
+        const isLog = scale.type === "log";
+        const at = isLog ? Math.log : (number) => number;
+        const [low, span] = [at(scale.low), at(scale.high) - at(scale.low)];
+        return (value) => {
+            if (!Number.isFinite(value) || (isLog && value <= 0)) return undefined;
+            return Math.max(0, Math.min(1, (at(value) - low) / span));
+        };
     }
+    const position = (scale, value) => positions(scale)(value);
 
     const channels = (text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
 
@@ -24,25 +29,32 @@ ebb.maps = (() => {
         return a.map((channel, i) => Math.round(channel + (at - left) * (b[i] - channel)));
     }
 
-    // Each cell one pixel, rows upwards.
+    // Each cell one pixel, rows upwards; drawn once for each stop of the slider.
     function picture(figure) {
+        if (figure.canvas && figure.canvasFrame === figure.frame) return figure.canvas;
         const values = valuesNow(figure);
         const [columns, rows] = [figure.xAt.length, figure.yAt.length];
         const canvas = Object.assign(document.createElement("canvas"), { width: columns, height: rows });
         const context = canvas.getContext("2d");
         const image = context.createImageData(columns, rows);
-        const palette = Array.from({ length: 257 }, (_, i) => scaleColour(figure.scale, i / 256));
+        const pixels = new Uint32Array(image.data.buffer);
+        const palette = Uint32Array.from({ length: 257 }, (_, i) => {
+            const [red, green, blue] = scaleColour(figure.scale, i / 256);
+            return (255 << 24) | (blue << 16) | (green << 8) | red;
+        });
         const { x, y } = figure.spec.encoding;
+        const place = positions(figure.scale);
         for (let row = 0; row < rows; ++row)
             for (let column = 0; column < columns; ++column) {
-                const at = position(figure.scale, values[row * columns + column]);
+                const at = place(values[row * columns + column]);
                 if (at === undefined) continue;
                 const left = x.scale.reverse ? columns - 1 - column : column;
                 const top = y.scale.reverse ? row : rows - 1 - row;
-                image.data.set([...palette[Math.round(256 * at)], 255], 4 * (top * columns + left));
+                pixels[top * columns + left] = palette[Math.round(256 * at)];
             }
         context.putImageData(image, 0, 0);
-        return canvas;
+        figure.canvasFrame = figure.frame;
+        return (figure.canvas = canvas);
     }
 
     // --- the window that the brush cuts out of the columns ---
