@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t smallest_chunk = std::size_t{64} << 10;
 constexpr std::size_t largest_chunk = std::size_t{64} << 20;
 
-// Of a large chunk the system is asked for pages of this size instead of 4 KB: a pass over megabytes then waits for one
+// Of a large array the system is asked for pages of this size instead of 4 KB: a pass over megabytes then waits for one
 // address translation where it would wait for 512.
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 
@@ -30,11 +30,15 @@ constexpr std::align_val_t alignment_of_chunk(std::size_t size) noexcept {
     return std::align_val_t{size >= huge_page ? huge_page : Arena::alignment};
 }
 
-void* allocate_chunk(std::size_t size) {
+/// Memory for a chunk whose first allocation takes `bytes` of it. What lies behind that may never be used, so there
+/// pages stay small: nobody should pay for the rest of a huge one.
+void* allocate_chunk(std::size_t size, std::size_t bytes) {
     void* const memory = ::operator new(size, alignment_of_chunk(size));
 #if defined(MADV_HUGEPAGE)
-    // Where the system has none, pages stay small, and nothing else changes.
-    if (size >= huge_page) static_cast<void>(madvise(memory, size / huge_page * huge_page, MADV_HUGEPAGE));
+    // Where the system has none, nothing else changes.
+    if (bytes >= huge_page) static_cast<void>(madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE));
+#else
+    static_cast<void>(bytes);
 #endif
     return memory;
 }
@@ -68,7 +72,7 @@ void* Arena::allocate_from_next_chunk(std::size_t bytes) {
         const std::size_t usual = std::clamp(bytes_reserved(), smallest_chunk, largest_chunk);
         const std::size_t size = std::max(usual, (bytes + red_zone + alignment - 1) / alignment * alignment);
         chunks_.reserve(chunks_.size() + 1);
-        void* const memory = allocate_chunk(size);
+        void* const memory = allocate_chunk(size, bytes);
         ++chunk_allocations_;
         const Chunk chunk{reinterpret_cast<std::uintptr_t>(memory), size};
         chunks_.insert(chunks_.begin() + static_cast<std::ptrdiff_t>(next), chunk);
