@@ -118,6 +118,8 @@ ebb.page = (() => {
             last.value = range.to;
             first.setAttribute("aria-valuetext", text(range.from));
             last.setAttribute("aria-valuetext", text(range.to));
+            // On the side where it hides none of the window.
+            all.classList.toggle("left", range.from + range.to >= count);
             const share = (k) => (100 * k) / Math.max(1, count - 1);
             track.lastElementChild.style.left = `${share(range.from)}%`;
             track.lastElementChild.style.width = `${share(range.to) - share(range.from)}%`;
