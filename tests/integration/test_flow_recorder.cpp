@@ -48,11 +48,16 @@ Run trained(std::int64_t steps, const FlowRecorderOptions* recording) {
     if (recording) recorder = std::make_unique<FlowRecorder<T>>(parameters, *recording);
     Run run;
     const auto keep = [&](const Array<T>& a) { run.numbers.insert(run.numbers.end(), a.begin(), a.end()); };
+    Variable<T> loss;
     TrainingOptions<T> options;
     options.steps = steps;
     options.clip_norm = 0.3;
     options.after_backward = [&](auto& s) {
         if (recorder) recorder->after_backward(s.tape, {s.step, s.loss, s.gradient_norm, s.clipped});
+        if (recorder && recorder->records(s.step)) {
+            recorder->add(inspect::unrolled_graph(s.tape, loss));
+            recorder->add(inspect::loss_to_state(s.tape, std::vector{loss}, "lstm.h"));
+        }
         run.numbers.push_back(s.loss);
         for (const auto& parameter : parameters) keep(parameter.grad());
     };
@@ -61,7 +66,7 @@ Run trained(std::int64_t steps, const FlowRecorderOptions* recording) {
         for (const auto& parameter : parameters) keep(parameter.value());
     };
     train(sgd, options, [&](Tape<T>& tape, std::int64_t) {
-        return mse_loss(readout(lstm(tape.constant(x)).output), tape.constant(y));
+        return loss = mse_loss(readout(lstm(tape.constant(x)).output), tape.constant(y));
     });
     if (recorder) run.history = recorder->history();
     return run;
@@ -76,10 +81,17 @@ std::vector<std::int64_t> steps_of(const FlowHistory& history) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("a training with a recorder is the same to the bit as one without", T, float, double) {
-    const FlowRecorderOptions everything{.every = 2, .units = {"lstm.h", "lstm.c"}, .spectra = {"lstm.h"}};
+    const FlowRecorderOptions everything{.every = 2,
+                                         .units = {"lstm.h", "lstm.c"},
+                                         .unit_gates = {"lstm.forget_gate"},
+                                         .spectra = {"lstm.h"},
+                                         .alignment = true};
     const Run without = trained<T>(12, nullptr), with = trained<T>(12, &everything);
     CHECK(without.numbers == with.numbers);
     CHECK(steps_of(with.history) == std::vector<std::int64_t>{0, 2, 4, 6, 8, 10});
+    CHECK(std::all_of(with.history.records.begin(), with.history.records.end(), [](const inspect::FlowRecord& record) {
+        return record.graph && record.triangles.size() == 1 && record.alignments.size() == 1;
+    }));
 }
 
 TEST_CASE("a record holds what was on the tape, and what the step did to the weights") {
