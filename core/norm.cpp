@@ -18,7 +18,7 @@ double sum_of_squares(const T* data, std::size_t size) {
     return sum;
 }
 
-/// Whether a sum of squares is what it should be: outside of this range they have lost digits to its ends.
+/// Between these a sum of squares is what it should be: outside of the range it has lost digits to the ends.
 template <class T>
 constexpr double smallest = static_cast<double>(std::numeric_limits<T>::min()) /
                             static_cast<double>(std::numeric_limits<T>::epsilon());

@@ -52,9 +52,9 @@ NamedArrays named_arrays(const LossSurface& surface);
 /// "history.lstm.h.jacobian.product.singular_values" [R, T, n], of gates unit by unit, triangles and loss surfaces; of
 /// alignments "history.weight_hh.contribution.cosine", ".share" [R, T]; of a graph "history.graph.node.value_norm",
 /// ".grad_norm" [R, nodes] and "history.graph.edge.grad_norm" [R, edges], NaN where there is none; of all steps
-/// "history.interval.first_step",
-/// ".steps", ".clipped", ".mean_loss", ".mean_grad_norm", ".largest_grad_norm" [intervals]. Where records differ in
-/// length, the shorter ones end in NaN.
+/// "history.interval.first_step", ".steps", ".clipped", ".mean_loss", ".mean_grad_norm", ".largest_grad_norm"
+/// [intervals].
+/// Where records differ in length, the shorter ones end in NaN.
 NamedArrays named_arrays(const FlowHistory& history);
 
 }  // namespace ebb::inspect
