@@ -2,7 +2,6 @@
 
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
-#include <ebb/core/file.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
 #include <ebb/layers/attention.hpp>
 #include <ebb/layers/cell_wrappers.hpp>
@@ -26,40 +25,13 @@
 #include <utility>
 #include <vector>
 
+#include "support/documented.hpp"
 #include <doctest/doctest.h>
 
 using namespace ebb;
 
-namespace {
-
-/// Without the spaces that lines begin with.
-std::string without_indent(const std::string& text) {
-    std::string result;
-    bool at_beginning = true;
-    for (const char c : text) {
-        if (at_beginning && c == ' ') continue;
-        at_beginning = c == '\n';
-        result += c;
-    }
-    return result;
-}
-
-}  // namespace
-
 TEST_CASE("every snippet of the page stands in this file") {
-    const std::string folder = std::string(EBB_GOLDEN_DIR) + "/../";
-    const std::string page = without_indent(read_file(folder + "../docs/sequence-models.md"));
-    const std::string source = without_indent(read_file(folder + "integration/test_sequence_models_page.cpp"));
-    std::size_t snippets = 0;
-    for (std::size_t at = page.find("```cpp\n"); at != std::string::npos; at = page.find("```cpp\n", at)) {
-        const std::size_t begin = at + 7, end = page.find("```", begin);
-        REQUIRE(end != std::string::npos);
-        const std::string snippet = page.substr(begin, end - begin);
-        CHECK_MESSAGE(source.find(snippet) != std::string::npos, "not in the test: " << snippet);
-        ++snippets;
-        at = end + 3;
-    }
-    CHECK(snippets >= 5);
+    CHECK(check_snippets("sequence-models.md", "integration/test_sequence_models_page.cpp") == 13);
 }
 
 TEST_CASE("prediction rules: softmax, identity and sigmoid, at every step, at the last, or every k steps") {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tutorials/documented.hpp"
+#include "support/documented.hpp"
 #include <doctest/doctest.h>
 #include <fmt/ranges.h>
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "support/corpus.hpp"
-#include "tutorials/documented.hpp"
+#include "support/documented.hpp"
 #include "tutorials/gradient_flow/run_program.hpp"
 #include <doctest/doctest.h>
 
