@@ -4,7 +4,9 @@
 #include <cmath>
 #include <limits>
 
+#include "support/random_arrays.hpp"
 #include <doctest/doctest.h>
+#include <xtensor-blas/xlinalg.hpp>
 
 using namespace ebb;
 using namespace ebb::inspect;
@@ -57,6 +59,36 @@ TEST_CASE("the memory horizon is the farthest step that still gets its part") {
     CHECK_FALSE(memory_horizon({}));
     CHECK_THROWS_WITH_AS(memory_horizon({1}, 0), "memory_horizon: the fraction is 0: expected 0 < fraction <= 1",
                          ValueError);
+}
+
+TEST_CASE("of any curve: the decay is the best line, the horizon the last step above the fraction") {
+    test::RandomArrays random(82);
+    for (int trial = 0; trial < 20; ++trial) {
+        const std::size_t T = 3 + random.below(40);
+        std::vector<double> norm(T);
+        for (double& n : norm) n = std::exp(10 * random.uniform() - 8);
+        const auto decay = fit_decay(norm);
+        REQUIRE(decay);
+        // The line a + d ln(factor) by LAPACK's least squares.
+        Array<double> columns = Array<double>::from_shape({T - 1, 2}), logs = Array<double>::from_shape({T - 1, 1});
+        for (std::size_t d = 1; d < T; ++d) {
+            columns(d - 1, 0) = 1;
+            columns(d - 1, 1) = static_cast<double>(d);
+            logs(d - 1, 0) = std::log(norm[d]);
+        }
+        const auto line = xt::linalg::lstsq(columns, logs);
+        const Array<double> best = std::get<0>(line);
+        CHECK(std::abs(decay->factor - std::exp(best(1, 0))) <= 1e-8 * decay->factor);
+
+        const double fraction = 0.001 + 0.9 * random.uniform();
+        std::size_t expected = 0;
+        for (std::size_t d = 0; d < T; ++d) {
+            bool reached = true;
+            for (const double other : norm) reached = reached && norm[d] >= fraction * other;
+            if (reached) expected = d;
+        }
+        CHECK(memory_horizon(norm, fraction) == expected);
+    }
 }
 
 TEST_CASE("time steps as distances from the last") {

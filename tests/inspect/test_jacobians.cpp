@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "support/random_arrays.hpp"
+#include "support/xtensor.hpp"
 #include <doctest/doctest.h>
 #include <xtensor-blas/xlinalg.hpp>
 
@@ -64,6 +65,33 @@ TEST_CASE("a linear network: ||dh_T/dh_t|| is ||W^(T-t)||") {
         const auto bound = inspect::norm_bound(w, 1, T);
         for (std::size_t k = 0; k < T; ++k) CHECK(spectrum.product[k].norm() <= bound[k] * (1 + 1e-10));
         CHECK(bound.back() == 1);
+        const double sigma = xt::linalg::norm(w, 2);
+        for (const double gamma : {0.25, 1.0, 1.5}) {
+            const auto scaled = inspect::norm_bound(w, gamma, T);
+            for (std::size_t k = 0; k < T; ++k)
+                CHECK(scaled[k] ==
+                      doctest::Approx(std::pow(gamma * sigma, static_cast<double>(T - 1 - k))).epsilon(1e-10).scale(0));
+        }
+    }
+}
+
+TEST_CASE("a linear network: its Lyapunov exponents are the logs of the moduli of W's eigenvalues") {
+    test::RandomArrays random(45);
+    for (int trial = 0; trial < 3; ++trial) {
+        // Eigenvalues that are apart, by turns positive and negative, in axes that are not at right angles.
+        const std::size_t H = 2 + random.below(4);
+        Array<double> d = xt::zeros<double>({H, H});
+        for (std::size_t i = 0; i < H; ++i)
+            d(i, i) = 1.1 * std::pow(0.7, static_cast<double>(i)) * (i % 2 == 0 ? 1 : -1);
+        const Array<double> axes = random.array({H, H});
+        const Array<double> turned = xt::linalg::dot(axes, d);
+        const Array<double> w = xt::linalg::dot(turned, xt::linalg::inv(axes));
+        Tape<double> tape;
+        unrolled(tape, w, 200, random, 1, identity);
+        const auto spectrum = inspect::jacobian_spectrum(tape, "rnn.h", {.discard = 100});
+        REQUIRE(spectrum.lyapunov.exponents.size() == H);
+        for (std::size_t i = 0; i < H; ++i)
+            CHECK(std::abs(spectrum.lyapunov.exponents[i] - std::log(std::abs(d(i, i)))) < 1e-6);
     }
 }
 

@@ -2,6 +2,8 @@
 /// Recurrent networks as their equations stand in the papers, number by number, without a tape: what the measurements
 /// are held to. Slow, and short enough to be seen to be right.
 
+#include <ebb/core/array.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -15,6 +17,27 @@ namespace slow {
 using Vector = std::vector<double>;
 using Matrix = std::vector<Vector>;    // [rows][columns]
 using Sequence = std::vector<Matrix>;  // [T][B][features]
+
+inline Vector vector_of(const ebb::Array<double>& a) {
+    return {a.begin(), a.end()};
+}
+
+inline Matrix matrix_of(const ebb::Array<double>& a) {
+    Matrix result;
+    for (std::size_t r = 0; r < a.shape(0); ++r)
+        result.emplace_back(a.data() + r * a.shape(1), a.data() + (r + 1) * a.shape(1));
+    return result;
+}
+
+inline Sequence sequence_of(const ebb::Array<double>& a) {
+    Sequence result(a.shape(0));
+    for (std::size_t t = 0; t < a.shape(0); ++t)
+        for (std::size_t b = 0; b < a.shape(1); ++b) {
+            const double* const row = a.data() + (t * a.shape(1) + b) * a.shape(2);
+            result[t].emplace_back(row, row + a.shape(2));
+        }
+    return result;
+}
 
 /// Weights in PyTorch's layout: gates i f g o of an LSTM, r z n of a GRU, one below the other.
 struct Weights {

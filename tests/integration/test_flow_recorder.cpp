@@ -5,9 +5,11 @@
 #include <ebb/inspect/flow_recorder.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
 #include <ebb/inspect/named_arrays.hpp>
+#include <ebb/inspect/units.hpp>
 #include <ebb/inspect/unrolled_graph.hpp>
 #include <ebb/layers/linear.hpp>
 #include <ebb/layers/recurrent_layers.hpp>
+#include <ebb/optim/clip.hpp>
 #include <ebb/optim/sgd.hpp>
 #include <ebb/optim/training.hpp>
 
@@ -17,9 +19,11 @@
 #include <numeric>
 #include <optional>
 
+#include "integration/inspected_cells.hpp"
 #include "support/random_arrays.hpp"
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <xtensor-blas/xlinalg.hpp>
 
 using namespace ebb;
 using inspect::FlowHistory;
@@ -70,6 +74,23 @@ Run trained(std::int64_t steps, const FlowRecorderOptions* recording) {
     });
     if (recorder) run.history = recorder->history();
     return run;
+}
+
+/// Each bin by counting what lies in it. A number on an edge, which is rounded, may count to either side.
+void check_counts(const inspect::Histogram& histogram, const std::vector<double>& numbers) {
+    std::size_t all = 0;
+    for (std::size_t bin = 0; bin < histogram.count.size(); ++bin) {
+        const double slack = 1e-9 * (histogram.high - histogram.low);
+        std::size_t surely = 0, perhaps = 0;
+        for (const double number : numbers) {
+            surely += number > histogram.edge(bin) + slack && number < histogram.edge(bin + 1) - slack;
+            perhaps += number >= histogram.edge(bin) - slack && number <= histogram.edge(bin + 1) + slack;
+        }
+        CHECK(histogram.count[bin] >= surely);
+        CHECK(histogram.count[bin] <= perhaps);
+        all += histogram.count[bin];
+    }
+    CHECK(all == numbers.size());
 }
 
 std::vector<std::int64_t> steps_of(const FlowHistory& history) {
@@ -147,6 +168,111 @@ TEST_CASE("a record holds what was on the tape, and what the step did to the wei
     }
     CHECK(at == size);
     CHECK(record.facts.grad_norm == doctest::Approx(std::sqrt(all)).epsilon(1e-12));
+}
+
+TEST_CASE("each cell's history holds what its steps were, one by one") {
+    test::RandomArrays random(78);
+    for (const char* kind : inspected::kinds) {
+        CAPTURE(kind);
+        const inspected::Sizes sizes = inspected::random_sizes(random);
+        const inspected::Cell cell = inspected::cell_of(kind, sizes);
+        const inspected::Given given = inspected::random_given(kind, sizes, random);
+        std::vector<Array<double>> targets;
+        for (std::size_t t = 0; t < sizes.T; ++t) targets.push_back(random.array({sizes.B, sizes.H}));
+        std::vector<Parameter<double>> parameters;
+        for (const auto& named : cell.parameters) parameters.push_back(named.second);
+        const std::size_t weight_hh = 1;
+        std::vector<std::string> gates;
+        if (cell.parameters[weight_hh].second.shape()[0] == 4 * sizes.H) gates = {"cell.forget_gate"};
+        if (cell.parameters[weight_hh].second.shape()[0] == 3 * sizes.H) gates = {"cell.update_gate"};
+        FlowRecorder<double> recorder(
+            parameters,
+            {.every = 2, .units = {"cell.h"}, .unit_gates = gates, .spectra = {"cell.h"}, .alignment = true});
+        SGD<double> sgd(parameters, {.learning_rate = 0.05});
+        constexpr double clip = 1;
+        std::int64_t clipped = 0;
+        for (std::int64_t step = 0; step < 5; ++step) {
+            std::vector<std::vector<double>> before;
+            for (const auto& parameter : parameters)
+                before.emplace_back(parameter.value().begin(), parameter.value().end());
+            Tape<double> tape;
+            sgd.zero_grad();
+            const auto states = inspected::unrolled(tape, cell, given);
+            const auto losses = inspected::losses_of(tape, states, targets);
+            Variable<double> loss = losses[0];
+            for (std::size_t t = 1; t < sizes.T; ++t) loss = loss + losses[t];
+            tape.backward(loss, {.retain_graph = true});
+            double squares = 0;
+            std::vector<std::vector<double>> gradients;
+            for (const auto& parameter : parameters) {
+                gradients.emplace_back(parameter.grad().begin(), parameter.grad().end());
+                for (const double g : gradients.back()) squares += g * g;
+            }
+            const double whole_norm = std::sqrt(squares);
+            recorder.after_backward(tape, {step, loss.item(), whole_norm, whole_norm > clip});
+            clipped += whole_norm > clip;
+            const bool is_recorded = recorder.records(step);
+            const auto triangle = inspect::loss_to_state(tape, losses, "cell.h");
+            recorder.add(triangle);
+            clip_grad_norm(parameters, clip);
+            sgd.step();
+            recorder.after_step();
+            CHECK(recorder.history().clipped_steps == clipped);
+            if (!is_recorded) continue;
+
+            const inspect::FlowRecord& record = recorder.history().records.back();
+            CHECK(record.facts.step == step);
+            // The tape still stands as it did: each measure has a test of its own against slower ways.
+            const auto flow = inspect::gradient_flow(tape);
+            REQUIRE(record.states.size() == inspected::state_count(kind));
+            for (const inspect::StateFlow& state : record.states) CHECK(state.grad_norm == flow[state.name].grad_norm);
+            for (std::size_t t = 0; t < sizes.T; ++t)
+                CHECK(record.states[0].grad_norm[t] ==
+                      doctest::Approx(inspected::norm(states[t][0].grad().data(), sizes.B * sizes.H)).epsilon(1e-12));
+            for (const inspect::GateFlow& gate : record.gates) CHECK(gate.mean == flow.gate(gate.name).mean);
+            CHECK(record.units.at(0).unit_grad_norm == inspect::unit_flow(tape, "cell.h").unit_grad_norm);
+            REQUIRE(record.unit_gates.size() == gates.size());
+            for (const inspect::UnitGate& gate : record.unit_gates)
+                CHECK(gate.mean == inspect::unit_gate(tape, gate.name).mean);
+            CHECK(record.triangles.at(0).norm == triangle.norm);
+            REQUIRE(record.contributions.size() == 1);
+            REQUIRE(record.alignments.size() == 1);
+            CHECK(record.alignments[0].whole_norm ==
+                  doctest::Approx(inspected::norm(gradients[weight_hh].data(), gradients[weight_hh].size()))
+                      .epsilon(1e-10));
+            REQUIRE(record.spectra.at(0).product.size() == sizes.T);
+
+            REQUIRE(record.parameters.size() == parameters.size());
+            for (std::size_t p = 0; p < parameters.size(); ++p) {
+                const inspect::ParameterRecord& of = record.parameters[p];
+                CAPTURE(of.name);
+                const std::size_t size = before[p].size();
+                const double norm = inspected::norm(before[p].data(), size);
+                CHECK(of.value_norm == doctest::Approx(norm).epsilon(1e-12));
+                CHECK(of.grad_norm == doctest::Approx(inspected::norm(gradients[p].data(), size)).epsilon(1e-12));
+                std::vector<double> update = before[p];
+                for (std::size_t k = 0; k < size; ++k) update[k] -= parameters[p].value().data()[k];
+                CHECK(of.update_ratio ==
+                      doctest::Approx(inspected::norm(update.data(), size) / norm).epsilon(1e-8).scale(0));
+                check_counts(of.values, before[p]);
+                std::vector<double> logs;
+                for (const double g : gradients[p])
+                    if (g != 0) logs.push_back(std::log10(std::abs(g)));
+                check_counts(of.gradients, logs);
+                CHECK(of.gradients.zeros == size - logs.size());
+                // rho of each [H, H] block, by LAPACK.
+                REQUIRE(of.spectral_radius.size() == (p == weight_hh ? size / (sizes.H * sizes.H) : 0));
+                for (std::size_t block = 0; block < of.spectral_radius.size(); ++block) {
+                    Array<double> matrix = Array<double>::from_shape({sizes.H, sizes.H});
+                    std::copy_n(before[p].data() + block * matrix.size(), matrix.size(), matrix.data());
+                    double radius = 0;
+                    for (const auto& value : xt::linalg::eigvals(matrix)) radius = std::max(radius, std::abs(value));
+                    CHECK(of.spectral_radius[block] == doctest::Approx(radius).epsilon(1e-8).scale(0));
+                }
+            }
+        }
+        CHECK(recorder.history().records.size() == 3);
+    }
 }
 
 TEST_CASE("a long training is thinned out evenly, and chosen steps stay") {

@@ -3,14 +3,18 @@
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
+#include <ebb/inspect/units.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "integration/slow_recurrent.hpp"
 #include "layers/recurrent_kinds.hpp"
+#include "support/random_arrays.hpp"
 #include <doctest/doctest.h>
 
 using namespace ebb;
@@ -19,30 +23,6 @@ namespace {
 
 constexpr std::size_t T = 5, B = 2, I = 3, H = 4;
 constexpr double seen_zero = 1e-9;  // what a difference quotient makes of 0
-
-slow::Vector vector_of(const Array<double>& a) {
-    return {a.begin(), a.end()};
-}
-
-slow::Matrix matrix_of(const Array<double>& a) {  // [rows, columns]
-    slow::Matrix result;
-    for (std::size_t r = 0; r < a.shape(0); ++r)
-        result.emplace_back(a.data() + r * a.shape(1), a.data() + (r + 1) * a.shape(1));
-    return result;
-}
-
-slow::Sequence sequence_of(const Array<double>& a) {  // [T, B, features]
-    slow::Sequence result;
-    for (std::size_t t = 0; t < a.shape(0); ++t) {
-        slow::Matrix step;
-        for (std::size_t b = 0; b < a.shape(1); ++b) {
-            const double* const row = a.data() + (t * a.shape(1) + b) * a.shape(2);
-            step.emplace_back(row, row + a.shape(2));
-        }
-        result.push_back(step);
-    }
-    return result;
-}
 
 /// One network with the loss L = sum_t <r_t, h_t> + <s, c_T>: on a tape, and as its equations stand.
 struct Network {
@@ -91,10 +71,10 @@ struct Network {
     }
 
     slow::States slowly(const slow::Nudge& nudge = {}) const {
-        const slow::Weights weights{matrix_of(parameter("weight_ih").value()),
-                                    matrix_of(parameter("weight_hh").value()), vector_of(parameter("bias_ih").value()),
-                                    vector_of(parameter("bias_hh").value())};
-        return slow::run(kind, weights, sequence_of(x), nudge);
+        const slow::Weights weights{
+            slow::matrix_of(parameter("weight_ih").value()), slow::matrix_of(parameter("weight_hh").value()),
+            slow::vector_of(parameter("bias_ih").value()), slow::vector_of(parameter("bias_hh").value())};
+        return slow::run(kind, weights, slow::sequence_of(x), nudge);
     }
 
     double loss(const slow::Nudge& nudge) const {
@@ -171,6 +151,100 @@ TEST_CASE("||dL/dh_t|| and ||dL/dc_t|| are those of difference quotients") {
             }
         }
     });
+}
+
+TEST_CASE("of each layer and direction too: in all, by unit and by sequence") {
+    test::RandomArrays random(77);
+    for (const std::string kind : recurrent_kinds)
+        for (const Granularity granularity : {Granularity::fused, Granularity::elementary}) {
+            CAPTURE(kind);
+            const std::size_t steps = 2 + random.below(3), samples = 1 + random.below(3), inputs = 1 + random.below(3),
+                              units = 2 + random.below(2);
+            const AnyLayer<double> layer({.kind = kind,
+                                          .input_size = inputs,
+                                          .hidden_size = units,
+                                          .granularity = granularity,
+                                          .name = "net",
+                                          .num_layers = 2,
+                                          .bidirectional = true});
+            randomize(layer.parameters);
+            const Array<double> x = random.array({steps, samples, inputs}),
+                                r = random.array({steps, samples, 2 * units});
+            Tape<double> tape;
+            tape.backward(projected(layer.run(tape.constant(x), {}).first, r));
+            const auto overview = inspect::gradient_flow(tape);
+
+            // Layers and directions one after another, as their equations stand: two readers of the same sequence, one
+            // of them from its end, and their states side by side are what the next layer reads.
+            const auto weights_of = [&](const std::string& suffix) {
+                const auto find = [&](const std::string& name) {
+                    for (const auto& [full_name, parameter] : layer.parameters)
+                        if (full_name == name + suffix) return parameter.value();
+                    throw std::runtime_error("no parameter " + name + suffix);
+                };
+                return slow::Weights{slow::matrix_of(find("weight_ih")), slow::matrix_of(find("weight_hh")),
+                                     slow::vector_of(find("bias_ih")), slow::vector_of(find("bias_hh"))};
+            };
+            const auto backwards = [](slow::Sequence sequence) {
+                std::reverse(sequence.begin(), sequence.end());
+                return sequence;
+            };
+            const auto loss = [&](std::size_t place, const slow::Nudge& nudge) {
+                slow::Sequence read = slow::sequence_of(x);
+                for (std::size_t l = 0; l < 2; ++l) {
+                    const std::string suffix = "_l" + std::to_string(l);
+                    const auto states = [&](std::size_t of, const std::string& name, const slow::Sequence& sequence) {
+                        return slow::run(kind, weights_of(name), sequence, of == place ? nudge : slow::Nudge()).h;
+                    };
+                    const slow::Sequence forward = states(2 * l, suffix, read),
+                                         reverse = backwards(states(2 * l + 1, suffix + "_reverse", backwards(read)));
+                    read = forward;
+                    for (std::size_t t = 0; t < steps; ++t)
+                        for (std::size_t b = 0; b < samples; ++b)
+                            read[t][b].insert(read[t][b].end(), reverse[t][b].begin(), reverse[t][b].end());
+                }
+                double sum = 0;
+                for (std::size_t t = 0; t < steps; ++t)
+                    for (std::size_t b = 0; b < samples; ++b)
+                        for (std::size_t j = 0; j < 2 * units; ++j) sum += r(t, b, j) * read[t][b][j];
+                return sum;
+            };
+            const char* const places[] = {"net.l0.", "net.l0.reverse.", "net.l1.", "net.l1.reverse."};
+            for (std::size_t place = 0; place < 4; ++place)
+                for (const char* state : {"h", "c"}) {
+                    if (*state == 'c' && kind != "lstm") continue;
+                    const std::string name = places[place] + std::string(state);
+                    CAPTURE(name);
+                    const auto flow = inspect::unit_flow(tape, name);
+                    REQUIRE(flow.time_step.size() == steps);
+                    for (std::size_t t = 0; t < steps; ++t) {
+                        // Who reads from the end is at the end first.
+                        slow::Nudge nudge{.of = *state == 'c' ? slow::Nudge::Of::c : slow::Nudge::Of::h,
+                                          .t = place % 2 == 0 ? t : steps - 1 - t};
+                        std::vector<double> by_unit(units, 0.0), by_sample(samples, 0.0);
+                        double all = 0;
+                        for (nudge.row = 0; nudge.row < samples; ++nudge.row)
+                            for (nudge.column = 0; nudge.column < units; ++nudge.column) {
+                                nudge.by = 1e-5;
+                                const double above = loss(place, nudge);
+                                nudge.by = -1e-5;
+                                const double slope = (above - loss(place, nudge)) / 2e-5;
+                                by_unit[nudge.column] += slope * slope;
+                                by_sample[nudge.row] += slope * slope;
+                                all += slope * slope;
+                            }
+                        const auto check = [&](double found, double squares) {
+                            CHECK(std::abs(found - std::sqrt(squares)) <= 1e-6 * std::sqrt(all));
+                        };
+                        CHECK(all > 1e-6);
+                        check(flow.grad_norm[t], all);
+                        check(overview[name].grad_norm[t], all);
+                        for (std::size_t j = 0; j < units; ++j) check(flow.unit_grad_norm[t * units + j], by_unit[j]);
+                        for (std::size_t b = 0; b < samples; ++b)
+                            check(flow.sample_grad_norm[t * samples + b], by_sample[b]);
+                    }
+                }
+        }
 }
 
 TEST_CASE("what a step adds to a weight's gradient is the slope of the loss over that weight in that step alone") {

@@ -2,8 +2,11 @@
 #include <ebb/inspect/alignment.hpp>
 #include <ebb/inspect/gradient_flow.hpp>
 #include <ebb/inspect/units.hpp>
+#include <ebb/layers/module.hpp>
+#include <ebb/layers/recurrent_layers.hpp>
 
 #include "integration/inspected_cells.hpp"
+#include "integration/slow_recurrent.hpp"
 #include <doctest/doctest.h>
 
 using namespace ebb;
@@ -111,13 +114,19 @@ TEST_CASE("norms of dL/dh_t and dL/dc_t, in all, by unit and by sequence, are th
                         const Array<double> gradient = difference_gradient(cell, given, values, state, t, weights);
                         check_norms(flow, t, norms_of(gradient, sizes, sizes.H), 1e-6);
                         CHECK(overview[name].grad_norm[t] == doctest::Approx(flow.grad_norm[t]).epsilon(1e-14));
+                        CHECK(overview[name].value_norm[t] ==
+                              doctest::Approx(norm(values[state].data(), values[state].size())).epsilon(1e-12));
+                        const double B = static_cast<double>(sizes.B);
                         double saturated = 0;
                         for (std::size_t j = 0; j < sizes.H; ++j) {
-                            double sum = 0;
-                            for (std::size_t b = 0; b < sizes.B; ++b) sum += values[state](b, j);
-                            CHECK(flow.unit_mean[t * sizes.H + j] ==
-                                  doctest::Approx(sum / static_cast<double>(sizes.B)).epsilon(1e-12));
-                            saturated += flow.unit_saturation[t * sizes.H + j];
+                            double sum = 0, beyond = 0;
+                            for (std::size_t b = 0; b < sizes.B; ++b) {
+                                sum += values[state](b, j);
+                                beyond += std::abs(values[state](b, j)) > 0.9;
+                            }
+                            CHECK(flow.unit_mean[t * sizes.H + j] == doctest::Approx(sum / B).epsilon(1e-12));
+                            CHECK(flow.unit_saturation[t * sizes.H + j] == doctest::Approx(beyond / B).epsilon(1e-12));
+                            saturated += beyond / B;
                         }
                         CHECK(overview[name].saturation[t] ==
                               doctest::Approx(saturated / static_cast<double>(sizes.H)).epsilon(1e-12));
@@ -126,11 +135,11 @@ TEST_CASE("norms of dL/dh_t and dL/dc_t, in all, by unit and by sequence, are th
             }
 }
 
-TEST_CASE("norms of dL/dx_t, of a sequence given to a layer and of inputs given to a cell") {
+TEST_CASE("norms of dL/dx_t, of a sequence given to a layer") {
     test::RandomArrays random(72);
     for (const char* kind : recurrent_kinds) {
         CAPTURE(kind);
-        const Sizes sizes{4, 2, 3, 5};
+        const Sizes sizes = random_sizes(random);
         const AnyLayer<double> layer({.kind = kind, .input_size = sizes.I, .hidden_size = sizes.H});
         randomize(layer.parameters);
         const Array<double> x = random.array({sizes.T, sizes.B, sizes.I});
@@ -144,9 +153,9 @@ TEST_CASE("norms of dL/dx_t, of a sequence given to a layer and of inputs given 
         const auto leaf = tape.variable(x);
         tape.backward(projected(layer.run(leaf, {}).first, c));
         const auto flow = inspect::unit_flow(leaf, "x");
-        CHECK(flow.time_step == std::vector<std::int32_t>{0, 1, 2, 3});
-        std::vector<Variable<double>> steps;
+        REQUIRE(flow.time_step.size() == sizes.T);
         for (std::size_t t = 0; t < sizes.T; ++t) {
+            CHECK(flow.time_step[t] == static_cast<std::int32_t>(t));
             Array<double> gradient = Array<double>::from_shape({sizes.B, sizes.I});
             for (std::size_t i = 0; i < gradient.size(); ++i) {
                 Array<double> up = x, down = x;
@@ -157,24 +166,46 @@ TEST_CASE("norms of dL/dx_t, of a sequence given to a layer and of inputs given 
             check_norms(flow, t, norms_of(gradient, sizes, sizes.I), 1e-6);
         }
     }
+}
 
-    // Of a cell: x_t as leaves of their own; the last is not used.
-    const Sizes sizes{4, 2, 3, 5};
-    const Cell cell = cell_of("gru", sizes);
-    const Given given = random_given("gru", sizes, random);
-    Tape<double> tape;
-    std::vector<Variable<double>> x;
-    States<double> state{tape.constant(given.states[0])};
-    for (std::size_t t = 0; t < sizes.T; ++t) {
-        x.push_back(tape.variable(given.x[t]));
-        if (t + 1 < sizes.T) state = cell.step(x[t], state);
-    }
-    tape.backward(sum(state[0]));
-    const auto flow = inspect::unit_flow(x);
-    CHECK(flow.name == "x");
-    for (std::size_t t = 0; t + 1 < sizes.T; ++t)
-        CHECK(flow.grad_norm[t] == doctest::Approx(norm(x[t].grad().data(), x[t].size())).epsilon(1e-14));
-    CHECK(flow.grad_norm.back() == 0);
+TEST_CASE("norms of dL/dx_t, of inputs given to a cell") {
+    test::RandomArrays random(76);
+    for (const char* kind : kinds)
+        for (const Granularity granularity : {Granularity::fused, Granularity::elementary}) {
+            CAPTURE(kind);
+            const Sizes sizes = random_sizes(random);
+            const Cell cell = cell_of(kind, sizes, granularity);
+            const Given given = random_given(kind, sizes, random);
+            std::vector<Array<double>> weights;
+            for (std::size_t t = 0; t < sizes.T; ++t) weights.push_back(random.array({sizes.B, sizes.H}));
+            Tape<double> tape;
+            std::vector<Variable<double>> x;
+            for (const Array<double>& x_t : given.x) x.push_back(tape.variable(x_t));
+            x.push_back(tape.variable(given.x[0]));  // one that no step takes
+            States<double> states;
+            for (const Array<double>& state : given.states) states.push_back(tape.constant(state));
+            Variable<double> loss = tape.scalar(0);
+            for (std::size_t t = 0; t < sizes.T; ++t) {
+                states = cell.step(x[t], states);
+                loss = loss + projected(states[0], weights[t]);
+            }
+            tape.backward(loss);
+            const auto flow = inspect::unit_flow(x);
+            CHECK(flow.name == "x");
+            for (std::size_t t = 0; t < sizes.T; ++t) {
+                Array<double> gradient = Array<double>::from_shape({sizes.B, sizes.I});
+                for (std::size_t i = 0; i < gradient.size(); ++i) {
+                    Given up = given, down = given;
+                    up.x[t].data()[i] += 1e-6;
+                    down.x[t].data()[i] -= 1e-6;
+                    gradient.data()[i] =
+                        (loss_from(cell, up, up.states, 0, weights) - loss_from(cell, down, down.states, 0, weights)) /
+                        2e-6;
+                }
+                check_norms(flow, t, norms_of(gradient, sizes, sizes.I), 1e-6);
+            }
+            CHECK(flow.grad_norm.back() == 0);
+        }
 }
 
 TEST_CASE("each step's contribution to a weight's gradient, and how it stands to the whole") {
@@ -230,50 +261,132 @@ TEST_CASE("each step's contribution to a weight's gradient, and how it stands to
         }
 }
 
-TEST_CASE("gates unit by unit are those of a step computed by hand") {
-    test::RandomArrays random(74);
-    for (const Granularity granularity : {Granularity::fused, Granularity::elementary}) {
-        const Sizes sizes{4, 3, 2, 3};
-        const Cell cell = cell_of("lstm", sizes, granularity);
-        const Given given = random_given("lstm", sizes, random);
-        Tape<double> tape;
-        const auto states = unrolled(tape, cell, given);
-        const auto gate = inspect::unit_gate(tape, "cell.forget_gate");
-        REQUIRE(gate.mean.size() == sizes.T * sizes.H);
-        CHECK(gate.units == sizes.H);
-        const auto parameter = [&](std::size_t k) { return cell.parameters[k].second.value(); };
-        std::vector<double> logs(sizes.H, 0.0);
-        for (std::size_t t = 0; t < sizes.T; ++t)
-            for (std::size_t j = 0; j < sizes.H; ++j) {
-                double mean = 0, open = 0, closed = 0;
-                for (std::size_t b = 0; b < sizes.B; ++b) {
-                    // f = sigmoid(W_if x_t + b_if + W_hf h_{t-1} + b_hf), rows H to 2 H
-                    const std::size_t row = sizes.H + j;
-                    double a = parameter(2)(row) + parameter(3)(row);
-                    for (std::size_t i = 0; i < sizes.I; ++i) a += parameter(0)(row, i) * given.x[t](b, i);
-                    for (std::size_t i = 0; i < sizes.H; ++i)
-                        a += parameter(1)(row, i) * (t == 0 ? given.states[0](b, i) : states[t - 1][0].value()(b, i));
-                    const double f = 1 / (1 + std::exp(-a));
-                    mean += f / static_cast<double>(sizes.B);
-                    open += (f > 0.9) / static_cast<double>(sizes.B);
-                    closed += (f < 0.1) / static_cast<double>(sizes.B);
-                    logs[j] += std::log(f) / static_cast<double>(sizes.B * sizes.T);
-                }
-                CHECK(gate.mean[t * sizes.H + j] == doctest::Approx(mean).epsilon(1e-10));
-                CHECK(gate.open[t * sizes.H + j] == doctest::Approx(open).epsilon(1e-10));
-                CHECK(gate.closed[t * sizes.H + j] == doctest::Approx(closed).epsilon(1e-10));
-            }
-        for (std::size_t j = 0; j < sizes.H; ++j) {
-            CHECK(gate.geometric_mean[j] == doctest::Approx(std::exp(logs[j])).epsilon(1e-10));
-            CHECK(gate.half_life[j] == doctest::Approx(std::log(0.5) / logs[j]).epsilon(1e-10));
-        }
-        const auto cell_gate = inspect::unit_gate(tape, "cell.cell_gate");
-        CHECK(std::isnan(cell_gate.half_life[0]) == std::isnan(cell_gate.geometric_mean[0]));
-        CHECK_THROWS_WITH_AS(inspect::unit_gate(tape, "cell.update_gate"),
-                             "unit_gate: no gate is called cell.update_gate: the tape has cell.input_gate, "
-                             "cell.forget_gate, cell.cell_gate, cell.output_gate",
-                             ValueError);
+namespace {
+
+/// A unit of a user's own, with a gate: h_t = f . h_{t-1} + (1 - f) . tanh(x_t U), f = sigmoid([h_{t-1}, x_t] V).
+struct KeepingCell : Module<double> {
+    Parameter<double> u, v;
+    KeepingCell(std::size_t inputs, std::size_t hidden)
+        : Module("KeepingCell"),
+          u(register_parameter("u", random_array<double>({inputs, hidden}, 5))),
+          v(register_parameter("v", random_array<double>({hidden + inputs, hidden}, 6, 2))) {}
+    Variable<double> operator()(const Variable<double>& x, const Variable<double>& h) const {
+        const auto f = sigmoid(matmul(concat(std::vector{h, x}, 1), v)).named("keep");
+        return f * h + (1 - f) * tanh(matmul(x, u));
     }
+};
+
+/// Its equations, number by number, from a state of zeros.
+slow::Sequence slow_gate(const KeepingCell& cell, const Array<double>& x, std::size_t H) {
+    const std::size_t T = x.shape(0), B = x.shape(1), I = x.shape(2);
+    slow::Matrix h(B, slow::Vector(H, 0.0));
+    slow::Sequence gate(T, h);
+    for (std::size_t t = 0; t < T; ++t) {
+        slow::Matrix next = h;
+        for (std::size_t b = 0; b < B; ++b)
+            for (std::size_t j = 0; j < H; ++j) {
+                double a = 0, n = 0;
+                for (std::size_t k = 0; k < H; ++k) a += h[b][k] * cell.v.value()(k, j);
+                for (std::size_t i = 0; i < I; ++i) {
+                    a += x(t, b, i) * cell.v.value()(H + i, j);
+                    n += x(t, b, i) * cell.u.value()(i, j);
+                }
+                const double f = gate[t][b][j] = slow::sigmoid(a);
+                next[b][j] = f * h[b][j] + (1 - f) * std::tanh(n);
+            }
+        h = next;
+    }
+    return gate;
+}
+
+/// The gate `name` on the tape, in all and unit by unit, and the memory that it gives, against its values [T][B][H].
+void check_gate(const Tape<double>& tape, const std::string& name, const slow::Sequence& values) {
+    CAPTURE(name);
+    const std::size_t T = values.size(), B = values[0].size(), H = values[0][0].size();
+    const auto flow = inspect::gradient_flow(tape);
+    const inspect::GateFlow& all = flow.gate(name);
+    const auto units = inspect::unit_gate(tape, name);
+    REQUIRE(all.mean.size() == T);
+    REQUIRE(units.mean.size() == T * H);
+    CHECK(units.units == H);
+    const double rows = static_cast<double>(B), columns = static_cast<double>(H);
+    std::vector<double> product(H, 1.0);  // of all B T activations of a unit
+    for (std::size_t t = 0; t < T; ++t) {
+        double mean = 0, open = 0, closed = 0;
+        for (std::size_t j = 0; j < H; ++j) {
+            double unit_mean = 0, unit_open = 0, unit_closed = 0;
+            for (std::size_t b = 0; b < B; ++b) {
+                const double f = values[t][b][j];
+                unit_mean += f / rows;
+                unit_open += (f > 0.9) / rows;
+                unit_closed += (f < 0.1) / rows;
+                product[j] *= f;
+            }
+            CHECK(units.mean[t * H + j] == doctest::Approx(unit_mean).epsilon(1e-10));
+            CHECK(units.open[t * H + j] == doctest::Approx(unit_open).epsilon(1e-10));
+            CHECK(units.closed[t * H + j] == doctest::Approx(unit_closed).epsilon(1e-10));
+            mean += unit_mean / columns, open += unit_open / columns, closed += unit_closed / columns;
+        }
+        CHECK(all.mean[t] == doctest::Approx(mean).epsilon(1e-10));
+        CHECK(all.open[t] == doctest::Approx(open).epsilon(1e-10));
+        CHECK(all.closed[t] == doctest::Approx(closed).epsilon(1e-10));
+    }
+    for (std::size_t j = 0; j < H; ++j) {
+        const bool negative = [&] {  // a gate of tanh is no factor of a memory
+            for (const slow::Matrix& step : values)
+                for (const slow::Vector& row : step)
+                    if (row[j] < 0) return true;
+            return false;
+        }();
+        CHECK(std::isnan(units.geometric_mean[j]) == negative);
+        CHECK(std::isnan(units.half_life[j]) == negative);
+        if (negative) continue;
+        const double factor = std::pow(product[j], 1 / static_cast<double>(B * T));
+        CHECK(units.geometric_mean[j] == doctest::Approx(factor).epsilon(1e-10));
+        // f^half_life = 1/2
+        CHECK(std::pow(factor, units.half_life[j]) == doctest::Approx(0.5).epsilon(1e-8));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("gates, in all and unit by unit, and their half-lives are those of the equations") {
+    test::RandomArrays random(74);
+    for (const std::string kind : {"lstm", "gru"})
+        for (const Granularity granularity : {Granularity::fused, Granularity::elementary})
+            for (int trial = 0; trial < 3; ++trial) {
+                CAPTURE(kind);
+                const Sizes sizes = random_sizes(random);
+                const AnyLayer<double> layer({.kind = kind,
+                                              .input_size = sizes.I,
+                                              .hidden_size = sizes.H,
+                                              .granularity = granularity,
+                                              .name = "cell"});
+                randomize(layer.parameters);
+                const Array<double> x = random.array({sizes.T, sizes.B, sizes.I});
+                Tape<double> tape;
+                layer.run(tape.constant(x), {});
+                const auto parameter = [&](std::size_t k) { return layer.parameters[k].second.value(); };
+                const slow::Weights weights{slow::matrix_of(parameter(0)), slow::matrix_of(parameter(1)),
+                                            slow::vector_of(parameter(2)), slow::vector_of(parameter(3))};
+                for (const auto& [name, values] : slow::run(kind, weights, slow::sequence_of(x)).gates)
+                    check_gate(tape, "cell." + name, values);
+            }
+    for (int trial = 0; trial < 3; ++trial) {
+        const Sizes sizes = random_sizes(random);
+        const Recurrent<KeepingCell> layer({.input_size = sizes.I, .hidden_size = sizes.H, .name = "own"});
+        const Array<double> x = random.array({sizes.T, sizes.B, sizes.I});
+        Tape<double> tape;
+        layer(tape.constant(x));
+        check_gate(tape, "own.keep", slow_gate(KeepingCell(sizes.I, sizes.H), x, sizes.H));
+    }
+    Tape<double> tape;
+    const LSTM<double> lstm({.input_size = 1, .hidden_size = 2, .name = "cell"});
+    lstm(tape.ones({2, 1, 1}));
+    CHECK_THROWS_WITH_AS(inspect::unit_gate(tape, "cell.update_gate"),
+                         "unit_gate: no gate is called cell.update_gate: the tape has cell.input_gate, "
+                         "cell.forget_gate, cell.cell_gate, cell.output_gate",
+                         ValueError);
 }
 
 TEST_CASE("units: every error says what was expected") {
