@@ -223,8 +223,10 @@ Ticks ticks_for(const Axis& axis, const Extent& extent, std::size_t wanted, Ends
     Ticks ticks = is_log ? log_ticks(low, high, wanted, ends) : linear_ticks(low, high, wanted, ends);
     if (axis.min) ticks.low = *axis.min;
     if (axis.max) ticks.high = *axis.max;
-    const double hair = 1e-9 * (ticks.high - ticks.low);
-    const auto is_outside = [&](double at) { return at < ticks.low - hair || at > ticks.high + hair; };
+    const auto is_outside = [&](double at) {
+        const double place = position_on(axis, ticks, at);
+        return place < -1e-9 || place > 1 + 1e-9;
+    };
     std::erase_if(ticks.major,
                   [&](const Tick& tick) { return is_outside(tick.at) || (whole && std::trunc(tick.at) != tick.at); });
     std::erase_if(ticks.minor, is_outside);

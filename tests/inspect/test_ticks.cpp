@@ -156,6 +156,19 @@ TEST_CASE("the axes of a figure hold all of its frames") {
     CHECK(axes_ticks(figure, 8, 8).y.high == 0.7);
 }
 
+TEST_CASE("no tick lies beyond the end that a figure gives its axis, on a log scale too") {
+    LineFigure figure;
+    figure.title = "gradients";
+    figure.x = {.label = "d"};
+    figure.y = {.label = "y", .scale = Scale::log};
+    figure.series = {{"a", {1, 2, 3}, {1, 1e-6, 1e-14}}};
+    figure.y.min = 4e-14;
+    const Ticks ticks = axes_ticks(figure, 8, 8).y;
+    CHECK(ticks.low == 4e-14);
+    CHECK(texts(ticks) == "10⁻¹² 10⁻¹⁰ 10⁻⁸ 10⁻⁶ 10⁻⁴ 10⁻² 10⁰");
+    for (const double at : ticks.minor) CHECK(at >= ticks.low);
+}
+
 TEST_CASE("an axis of whole numbers has whole ticks") {
     LineFigure figure;
     figure.title = "steps";
