@@ -9,6 +9,7 @@ ebb.graph = (() => {
     const [inBelow, inStep] = [0, 1]; // GraphPlace
     const [ofState, ofParameter] = [1, 2];
     const mostNodes = 350; // operations at once
+    const [around, leastHeight, rowHeight] = [18, 120, 56]; // pixels
     const mostRound = (figure) => (figure.narrow ? 24 : 48); // steps as round nodes; of more each is a bar
 
     // --- what C++ has packed ---
@@ -26,8 +27,9 @@ ebb.graph = (() => {
         figure.times = [...new Set(steps.time.filter((t) => t >= 0))].sort((a, b) => a - b);
         figure.perStep = nodes.time.filter((t) => t >= 0).length / Math.max(1, figure.times.length);
         figure.weights = false;
+        figure.fits = {};
         const last = figure.times.length - 1;
-        figure.from = Math.max(0, last + 1 - mostRound(figure) / 2);
+        figure.from = Math.max(0, last + 1 - (figure.narrow ? 8 : 24)); // as many as have names that can be read
         figure.to = last;
         // A short network is shown in all detail at once.
         figure.level = nodes.name.length <= 60 || figure.times.length < 2 ? "operations" : "steps";
@@ -77,7 +79,7 @@ ebb.graph = (() => {
             const text = nodes.kind[state] === ofState ? shortLabel(figure, state) : named || (t < 0 ? label(figure, state) : "out");
             const size = t < 0 ? { width: 64 * stretch, height: 64 * stretch } : bars ? { width: 112, height: 74 * stretch } : { width: 64, height: 64 };
             const classes = `step ${bars && t >= 0 ? "bar" : ""} ${t < 0 ? "gathers" : ""}`;
-            elements.push({ classes, data: { id: "s" + k, label: text, fill, ink, index: k, ...size, font: 20 * (t < 0 ? stretch : 1) }, position: { x: t < 0 ? middle : steps.x[k], y: -steps.y[k] * stretch } });
+            elements.push({ classes, data: { id: "s" + k, label: text, fill, ink, index: k, ...size, font: 26 * (t < 0 ? stretch : 1) }, position: { x: t < 0 ? middle : steps.x[k], y: -steps.y[k] * stretch } });
         });
         stepEdges.from.forEach((from, k) => {
             const to = stepEdges.to[k];
@@ -226,7 +228,7 @@ ebb.graph = (() => {
         const levels = [level("steps", "Steps", "One node for each step"), level("operations", "Operations", "One node for each operation")];
         bar.append(
             group("Detail", ...(figure.times.length > 1 ? levels : []), weights),
-            group("Zoom", button("−", "Zoom out", zoom(1 / 1.5)), button("+", "Zoom in", zoom(1.5)), button("Fit", "Fit the window", () => figure.cy.fit(undefined, 18))));
+            group("Zoom", button("−", "Zoom out", zoom(1 / 1.5)), button("+", "Zoom in", zoom(1.5)), button("Fit", "Fit the window", () => figure.cy.fit(undefined, around))));
         return bar;
     }
 
@@ -296,6 +298,23 @@ ebb.graph = (() => {
         cy.zoom({ level: zoom, renderedPosition: at || { x: cy.width() / 2, y: cy.height() / 2 } });
     }
 
+    // The box is as high as the network needs when it fills the width. At one level of detail it stays so while the
+    // window moves: what lies below would jump.
+    function fitHeight(figure) {
+        const { cy, level } = figure;
+        const width = cy.width();
+        const known = figure.fits[level];
+        if (!known || known.width !== width) {
+            const box = cy.elements().boundingBox();
+            const bars = cy.nodes(".bar").nonempty(); // which fill any height
+            const needed = bars ? rowHeight * (figure.lanes.length + 1) : (box.h * (width - 2 * around)) / box.w;
+            const most = Math.max(figure.mostHeight, Math.min(640, 0.8 * innerHeight));
+            figure.fits[level] = { width, height: Math.round(Math.max(leastHeight, Math.min(most, needed + 2 * around))) };
+        }
+        cy.container().style.height = `${figure.fits[level].height}px`;
+        cy.resize();
+    }
+
     const elementsNow = (figure) => (figure.level === "steps" ? stepElements : operationElements)(figure);
 
     // Another stop of the slider: other colours and widths in the same places.
@@ -317,11 +336,16 @@ ebb.graph = (() => {
         const { cy } = figure;
         hideTooltip();
         figure.cursor = undefined;
-        cy.batch(() => {
+        const fill = () => cy.batch(() => {
             cy.elements().remove();
             cy.add(elementsNow(figure));
         });
-        cy.fit(undefined, 18);
+        fill();
+        if (!figure.fillsScreen) {
+            fitHeight(figure);
+            if (cy.nodes(".bar").nonempty()) fill(); // bars are as high as the box
+        }
+        cy.fit(undefined, around);
         if (figure.brush) figure.brush.set(figure.from, figure.to);
         showState(figure);
     }
@@ -377,7 +401,7 @@ ebb.graph = (() => {
             return moveCursor(figure, nextNode(figure, dx, dy) || figure.cursor || nextNode(figure, 0, 0));
         }
         const actions = {
-            "+": () => zoomBy(figure, 1.5), "-": () => zoomBy(figure, 1 / 1.5), 0: () => figure.cy.fit(undefined, 18),
+            "+": () => zoomBy(figure, 1.5), "-": () => zoomBy(figure, 1 / 1.5), 0: () => figure.cy.fit(undefined, around),
             Enter: () => figure.level === "steps" && setLevel(figure, "operations"),
             Escape: () => (figure.level === "operations" && figure.times.length > 1 ? setLevel(figure, "steps") : hideTooltip()),
         };
@@ -420,6 +444,8 @@ ebb.graph = (() => {
         const size = {};
         fit(size);
         plot.style.height = `${size.height}px`;
+        figure.mostHeight = size.height;
+        figure.fillsScreen = document.fullscreenElement === figure.section;
         plot.classList.add("graph");
         figure.section.querySelector(".legend").replaceChildren(controls(figure), legend(figure));
         figure.cy = cytoscape({ container: plot, style: style(), layout: { name: "preset" }, userZoomingEnabled: false, boxSelectionEnabled: false, autoungrabify: true, minZoom: 0.005, maxZoom: 4 });
@@ -433,7 +459,7 @@ ebb.graph = (() => {
         show(figure);
     }
 
-    // --- SVG for paper: what is seen, at the slider's stop and in its window ---
+    // --- for paper: what is seen, at the slider's stop and in its window ---
 
     const escaped = (text) => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
     const tag = (name, attributes, content = "") =>
@@ -482,8 +508,8 @@ ebb.graph = (() => {
                     tag("text", { x: (left + right) / 2, y: bottom + 24, "font-size": 20, "text-anchor": "middle", fill: colour("muted") }, escaped(data.label));
             });
             const scale = Math.min(1, 1000 / (all.right - all.left));
-            const [width, head] = [Math.max(520, scale * (all.right - all.left)) + 32, 96];
-            const height = head + scale * (all.bottom - all.top) + 16;
+            const [width, head] = [Math.ceil(Math.max(520, scale * (all.right - all.left)) + 32), 96];
+            const height = Math.ceil(head + scale * (all.bottom - all.top) + 16);
             const graph = frames.join("") + elements.filter(({ data }) => data.source).map((edge) => edgeSvg(edge, boxes)).join("") + [...boxes.values()].map(nodeSvg).join("");
             const step = figure.steps.length > 0 ? `${figure.stepLabel} ${formatNumber(figure.steps[figure.frame])}. ` : "";
             const words = (y, size, fill, text, more = {}) => tag("text", { x: 16, y, "font-size": size, fill, ...more }, escaped(text));
@@ -491,14 +517,12 @@ ebb.graph = (() => {
             const bar = tag("linearGradient", { id: "scale" }, stops) + tag("rect", { x: 30, y: 62, width: 260, height: 8, fill: "url(#scale)" }) +
                 words(70, 12, colour("ink"), "norm of gradient", { x: 306 }) + figure.scale.ticks.map(([at, text]) =>
                 words(84, 11, colour("muted"), text, { x: 30 + 260 * ebb.maps.position(figure.scale, at), "text-anchor": "middle" })).join("");
-            return tag("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width.toFixed(1)} ${height.toFixed(1)}`, "font-family": colour("sans") },
+            return tag("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}`, "font-family": colour("sans") },
                 tag("rect", { width, height, fill: colour("paper") }) + words(26, 17, colour("ink"), figure.title, { "font-weight": "600" }) +
                 words(46, 12, colour("muted"), step + figure.section.querySelector(".window-note").textContent) + bar +
                 tag("g", { transform: `translate(${(16 - scale * all.left).toFixed(2)} ${(head - scale * all.top).toFixed(2)}) scale(${scale.toFixed(4)})` }, graph));
         });
     }
 
-    const png = (figure) => figure.cy.png({ output: "blob-promise", full: true, scale: 2, maxWidth: 4000, maxHeight: 3000, bg: colour("paper") });
-
-    return { draw, showFrame, key, png, svg };
+    return { draw, showFrame, key, svg };
 })();

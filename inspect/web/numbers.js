@@ -45,12 +45,12 @@ ebb.numbers = (() => {
         const last = Math.floor(Math.log10(high) + 1e-9);
         const stride = Math.max(1, Math.ceil((last - first + 1) / wanted));
         const factors = last - first < 2 ? [1, 2, 5] : [1];
+        const plain = low >= 0.999e-3 && high <= 1.001e4; // one way of writing for the whole axis
         const ticks = [];
         for (let power = first - 1; power <= last; ++power)
             for (const factor of factors) {
                 const at = Number(`${factor}e${power}`);
                 if (power % stride !== 0 || at < low * (1 - 1e-9) || at > high * (1 + 1e-9)) continue;
-                const plain = power >= -3 && power <= 3;
                 ticks.push({ at, text: plain ? formatNumber(at, 1) : `${factor === 1 ? "" : `${factor} × `}10${superscript(power)}` });
             }
         return ticks;

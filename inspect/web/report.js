@@ -125,13 +125,22 @@
         view.finalize();
     }
 
+    // Twice as large, as the pictures of Vega are.
+    async function drawn(svg) {
+        const image = new Image();
+        image.src = "data:image/svg+xml," + encodeURIComponent(svg);
+        await image.decode();
+        const canvas = Object.assign(document.createElement("canvas"), { width: 2 * image.width, height: 2 * image.height });
+        canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+        return canvas;
+    }
+
     async function savePng(figure) {
-        const { paperView, png } = drawers[figure.kind];
-        if (png) return save(figure.id + ".png", "image/png", await png(figure));
-        const view = paperView(figure);
-        const canvas = await view.toCanvas(2);
+        const { paperView, svg } = drawers[figure.kind];
+        const view = svg ? undefined : paperView(figure);
+        const canvas = await (svg ? drawn(svg(figure)) : view.toCanvas(2));
         canvas.toBlob((blob) => save(figure.id + ".png", "image/png", blob));
-        view.finalize();
+        if (view) view.finalize();
     }
 
     function act(entry, button) {

@@ -103,6 +103,9 @@ const tests = {
         const some = await labels();
         assert.notDeepEqual(some, all);
         assert.ok(some.includes("90") && !some.includes("40"), String(some));
+        // One way of writing for the whole axis.
+        assert.deepEqual(await page.value("ebb.numbers.logTicks(1e-16, 0.02, 7).map((tick) => tick.text)"), ["10⁻¹⁵", "10⁻¹²", "10⁻⁹", "10⁻⁶", "10⁻³"]);
+        assert.deepEqual(await page.value("ebb.numbers.logTicks(0.01, 200, 7).map((tick) => tick.text)"), ["0.01", "0.1", "1", "10", "100"]);
         // Every line still ends at the right edge, and none stands outside of the plot.
         const inside = await page.value(`(() => { const plot = document.querySelector("${gradient} .plot .background").getBoundingClientRect();
             return [...document.querySelectorAll("${gradient} .plot .mark-line path")].map((path) => plot.right - path.getBoundingClientRect().right); })()`);
@@ -424,9 +427,12 @@ const tests = {
         await page.value(`document.querySelector('${lstm} [data-level=operations]').click()`);
         const untrained = await drawn();
         assert.ok(untrained.includes("training step 0. Time steps 4 to 11") && untrained.includes(">t = 11<"));
-        await moveSlider(page, lstm, 2);
+        // The PNG is the same picture, with its title and the step that it shows, twice as large.
         const picture = await downloaded(page, `${lstm} [data-do=png]`, `${lstm.slice(1)}.png`);
         assert.equal(picture.subarray(1, 4).toString(), "PNG");
+        const [, width, height] = untrained.match(/ width="(\d+)" height="(\d+)"/);
+        assert.deepEqual([picture.readUInt32BE(16), picture.readUInt32BE(20)], [2 * width, 2 * height]);
+        await moveSlider(page, lstm, 2);
         const graph = String(await downloaded(page, `${lstm} [data-do=csv]`, `${lstm.slice(1)}.csv`)).trim().split("\n");
         assert.equal(graph[0], "training step,item,from,to,name,operation,shape,time step,norm of value,norm of gradient");
         for (const step of [0, 500, 1000]) assert.ok(graph.some((row) => row.startsWith(`${step},edge,`)));
@@ -443,6 +449,22 @@ const tests = {
         await page.until(`document.querySelector("${gradient} .plot svg")?.getBoundingClientRect().width > ${small} * 1.02`);
         await page.value("document.exitFullscreen()");
         await page.until(`Math.abs(document.querySelector("${gradient} .plot svg")?.getBoundingClientRect().width - ${small}) < 2`);
+        checkSilent(page);
+    },
+
+    async "a graph's box is as high as its network needs, and stays so while the window moves"() {
+        const page = await openReport();
+        const height = () => page.value(`document.querySelector("${gru} .plot").clientHeight`);
+        const steps = await height();
+        // Which part of the rows of pixels nodes stand in, from the highest to the lowest.
+        const taken = await page.value(`(() => {
+            const { width, height } = document.querySelector("${gru} .plot canvas[data-id=layer2-node]");
+            const pixels = document.querySelector("${gru} .plot canvas[data-id=layer2-node]").getContext("2d").getImageData(0, 0, width, height).data;
+            const rows = [...Array(height).keys()].filter((y) => pixels.subarray(4 * width * y, 4 * width * (y + 1)).some((one) => one > 0));
+            return (rows.at(-1) - rows[0] + 1) / height; })()`);
+        assert.ok(taken > 0.6, `${taken} of the box is used`);
+        await page.value(`document.querySelector("${gru} .brush-all").click()`);
+        assert.equal(await height(), steps);
         checkSilent(page);
     },
 
