@@ -27,8 +27,8 @@ ebb::inspect::LossSurface cliff() {
                                        .alpha_high = 7,
                                        .beta_low = -3.4,
                                        .beta_high = -2.2,
-                                       .alpha_points = 51,
-                                       .beta_points = 61});
+                                       .alpha_points = 101,
+                                       .beta_points = 121});
 }
 
 ebb::inspect::HeatMap cliff_map() {

@@ -625,7 +625,12 @@ Report comparison_report(const std::vector<RunRecord>& runs, const ComparisonTex
         }
     }
     report.add(groups_table(runs, groups));
-    report.add_text("To repeat", "In the folder of Ebb:\n\n    " + text.command);
+    report.add_text("To repeat", "In the folder of Ebb:\n\n" + as_code(text.command));
+    report.add_text(
+        "One run in full",
+        "The unrolled graph, which loss reaches which step, units and gates of one run are in a report of its "
+        "own, which is made by doing the run once more. In the folder of Ebb, with the folder of a run:\n\n"
+        "    ./run demo --report FOLDER/runs/NAME");
     return report;
 }
 

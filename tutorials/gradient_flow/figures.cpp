@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gradient_flow/cliff.hpp"
+#include "gradient_flow/report_folder.hpp"
 #include <fmt/format.h>
 
 namespace lab {
@@ -97,8 +98,9 @@ const Axis distance_axis{.label = "distance T − t from the loss", .unit = "ste
 const Axis step_axis{.label = "training step"};
 
 std::string sequences_text(const Experiment& experiment) {
-    return fmt::format("the mean over {} held-out sequence{} of {} characters", experiment.measured_sequences,
-                       experiment.measured_sequences == 1 ? "" : "s", experiment.options.length);
+    const Subject& subject = experiment.subject;
+    return fmt::format("the mean over {} held-out sequence{} of {} {}s", experiment.measured_sequences,
+                       experiment.measured_sequences == 1 ? "" : "s", subject.steps, subject.step);
 }
 
 }  // namespace
@@ -109,7 +111,7 @@ LineFigure gradient_figure(const Experiment& experiment) {
     figure.x = distance_axis;
     figure.y = {.label = "‖∂L/∂hₜ‖", .scale = Scale::log};
     figure.caption = fmt::format(
-        "L is the loss of the last of T characters alone, {}: a gradient at distance d has come back d steps. Measured "
+        "L is the loss of the last target alone, {}: a gradient at distance d has come back d steps. Measured "
         "in double.",
         sequences_text(experiment));
     double largest = 0;
@@ -143,22 +145,21 @@ LineFigure loss_figure(const Experiment& experiment) {
     LineFigure figure;
     figure.title = "Loss over training";
     figure.x = step_axis;
-    figure.y = {.label = "cross entropy", .unit = "bits per character"};
-    figure.reference_label = "on the training text";
+    const Subject& subject = experiment.subject;
+    figure.y = {.label = subject.loss, .unit = subject.loss_unit};
+    figure.reference_label = "on what was trained on";
+    for (const CellResult& result : experiment.cells)
+        figure.series.push_back(over_training(title_of(result.cell), result,
+                                              [&](const Stop& stop) { return subject.in_units(stop.test.loss); }));
     for (const CellResult& result : experiment.cells)
         figure.series.push_back(
-            over_training(title_of(result.cell), result, [](const Stop& stop) { return bits(stop.test.loss); }));
-    for (const CellResult& result : experiment.cells)
-        figure.series.push_back(
-            reference(over_training(fmt::format("{} on the training text", title_of(result.cell)), result,
-                                    [](const Stop& stop) { return bits(stop.training_loss); }),
+            reference(over_training(fmt::format("{} on what was trained on", title_of(result.cell)), result,
+                                    [&](const Stop& stop) { return subject.in_units(stop.training_loss); }),
                       title_of(result.cell)));
-    figure.series.push_back(
-        level_line("by frequency alone", frequency_bits(experiment.corpus), 0, last_step(experiment)));
+    figure.series.push_back(level_line("baseline", subject.baseline.loss, 0, last_step(experiment)));
     figure.caption = fmt::format(
-        "On held-out text, and dashed on the training text. A model that knows only how often each character occurs "
-        "needs {} bits, one that knows nothing {}.",
-        format_number(frequency_bits(experiment.corpus)), format_number(uniform_bits(experiment.corpus)));
+        "On sequences that are held out, and dashed on those that were trained on. The baseline, {}, is {}.",
+        format_number(subject.baseline.loss), subject.baseline.of);
     return figure;
 }
 
@@ -228,7 +229,7 @@ std::optional<LineFigure> carried_figure(const Experiment& experiment) {
 LineFigure gate_figure(const CellResult& result) {
     LineFigure figure;
     figure.title = fmt::format("Gates of the {} through time", title_of(result.cell));
-    figure.x = {.label = "time step t", .unit = "characters"};
+    figure.x = {.label = "time step t"};
     figure.y = {.label = "mean activation", .min = 0.0, .max = 1.0};
     figure.caption =
         result.cell == Cell::lstm
@@ -278,7 +279,7 @@ ebb::inspect::GraphFigure graph_figure(const CellResult& result) {
     ebb::inspect::GraphFigure figure = ebb::inspect::graph_figure(result.close);
     figure.title = fmt::format("The {} unrolled", title_of(result.cell));
     figure.caption =
-        "The network with the gradient of the loss L of the last character alone: a step that has no colour of its own "
+        "The network with the gradient of the loss L of the last target alone: a step that has no colour of its own "
         "is one that L teaches nothing. An edge is as thick as the gradient that flows back along it.";
     return figure;
 }
@@ -333,7 +334,9 @@ void add_close_looks(Report& report, const Experiment& experiment) {
     };
     for (const CellResult& result : experiment.cells) {
         const std::string h = state_of(result.cell), gate = keeping_gate_of(result.cell);
-        if (!result.close.records.back().triangles.empty())
+        // Of a single loss it is what the gradient's norm is.
+        const auto& triangles = result.close.records.back().triangles;
+        if (!triangles.empty() && triangles.front().loss_step.size() > 1)
             add(loss_to_state_map(result.close, h), "Which loss reaches which step", result);
         add(unit_gradient_map(result.close, h), "Gradient by unit", result);
         if (!gate.empty())
@@ -350,7 +353,7 @@ std::string half_life_text(const std::optional<Decay>& decay) {
 }
 
 std::string fit_range(const Experiment& experiment) {
-    return fmt::format("1 to {}", std::min(longest_fit, experiment.options.length - 1));
+    return fmt::format("1 to {}", std::min(longest_fit, experiment.subject.steps - 1));
 }
 
 namespace {
@@ -374,26 +377,25 @@ Table summary_table(const Experiment& experiment) {
     table.columns = {{"cell"},
                      {"parameters"},
                      {"training"},
-                     {"held-out text", "bits per character"},
-                     {"training text", "bits per character"}};
-    for (const std::size_t d : shown_distances) table.columns.push_back({fmt::format("‖∂L/∂h‖ at distance {}", d)});
+                     {"loss, held out", experiment.subject.loss_unit},
+                     {"loss, trained on", experiment.subject.loss_unit}};
+    std::vector<std::size_t> distances;
+    for (const std::size_t d : shown_distances)
+        if (d < experiment.subject.steps) distances.push_back(d);
+    for (const std::size_t d : distances) table.columns.push_back({fmt::format("‖∂L/∂h‖ at distance {}", d)});
     table.columns.push_back({"half-life", "steps"});
     table.caption = fmt::format(
-        "‖∂L/∂h‖ is the norm of the gradient at the hidden state so many steps before the loss of the last character, "
+        "‖∂L/∂h‖ is the norm of the gradient at the hidden state so many steps before the loss of the last target, "
         "{}. The half-life is ln 2 over the rate of decay, by a least-squares line through ln‖∂L/∂h‖ over the "
         "distances "
         "{}; where the gradient grows, it is the distance over which it doubles. The order of the cells depends on "
-        "initialisation, sizes, text and seed: repeat with other seeds before you conclude.",
+        "initialisation, sizes, task and seed: repeat with other seeds before you conclude.",
         sequences_text(experiment), fit_range(experiment));
     add_rows(table, experiment, [&](const CellResult& result, const Stop& stop, const char* when) {
-        Cells cells{title_of(result.cell), static_cast<double>(result.parameter_count), when, bits(stop.test.loss),
-                    bits(stop.training_loss)};
-        for (const std::size_t d : shown_distances) {
-            if (d < stop.flow.hidden.size())
-                cells.emplace_back(stop.flow.hidden[d]);
-            else
-                cells.emplace_back("–");
-        }
+        const Subject& subject = experiment.subject;
+        Cells cells{title_of(result.cell), static_cast<double>(result.parameter_count), when,
+                    subject.in_units(stop.test.loss), subject.in_units(stop.training_loss)};
+        for (const std::size_t d : distances) cells.emplace_back(stop.flow.hidden[d]);
         const std::optional<Decay> decay = fit_decay(stop.flow.hidden);
         if (decay && decay->falls())
             cells.emplace_back(decay->half_life());
@@ -443,31 +445,13 @@ Table decay_table(const Experiment& experiment) {
     return table;
 }
 
-namespace {
-
-/// A command on lines that fit a page, indented as the report wants code to be.
-std::string as_code(const std::string& command) {
-    std::string code = "    ";
-    std::size_t width = 0;
-    for (std::size_t begin = 0; begin < command.size();) {
-        const std::size_t end = std::min(command.find(" --", begin + 1), command.size());
-        if (width > 0 && width + end - begin > 70) {
-            code += " \\\n       ";
-            width = 3;
-        }
-        code += command.substr(begin, end - begin);
-        width += end - begin;
-        begin = end;
-    }
-    return code;
-}
-
-}  // namespace
-
 Report make_report(const Experiment& experiment) {
     const Options& options = experiment.options;
+    const Subject& subject = experiment.subject;
     Report report("Where the gradient went",
-                  "Recurrent cells trained side by side to predict the next character of a text");
+                  options.cells.size() > 1
+                      ? fmt::format("Recurrent cells trained side by side to {}", subject.purpose)
+                      : fmt::format("A cell ({}) trained to {}", title_of(options.cells.front()), subject.purpose));
     std::vector<ebb::inspect::Finding> findings;
     for (const CellResult& result : experiment.cells)
         for (ebb::inspect::Finding finding : result.findings) {
@@ -484,13 +468,16 @@ Report make_report(const Experiment& experiment) {
         report.add_fact(fmt::format("{}, {}", what, title_of(result.cell)),
                         after ? fmt::format("{} steps", format_number(std::abs(after->half_life()), 2)) : "–",
                         trained(experiment)
-                            ? fmt::format("of the gradient; before training {}. Loss {} bits per character",
-                                          half_life_text(before), format_number(bits(last.test.loss)))
+                            ? fmt::format("of the gradient; before training {}. Loss {}{}{}", half_life_text(before),
+                                          format_number(subject.in_units(last.test.loss)),
+                                          subject.loss_unit.empty() ? "" : " ", subject.loss_unit)
                             : "untrained");
     }
-    report.add_fact(
-        "text", ebb::inspect::format_integer(static_cast<double>(experiment.corpus.text.size())),
-        fmt::format("characters, {} different ones: {}", experiment.corpus.alphabet.size(), experiment.corpus.name));
+    if (const auto& corpus = experiment.corpus)
+        report.add_fact("text", ebb::inspect::format_integer(static_cast<double>(corpus->text.size())),
+                        fmt::format("characters, {} different ones: {}", corpus->alphabet.size(), corpus->name));
+    else
+        report.add_fact("baseline", format_number(subject.baseline.loss), subject.baseline.of);
     report.add_fact(
         "hidden units", fmt::format("{}", options.hidden),
         fmt::format(
@@ -498,8 +485,9 @@ Report make_report(const Experiment& experiment) {
             options.gain ? fmt::format(", gain {}", *options.gain) : "",
             options.spectral_radius ? fmt::format(", scaled to spectral radius {}", *options.spectral_radius) : ""));
     report.add_fact("training steps", ebb::inspect::format_integer(static_cast<double>(options.steps)),
-                    fmt::format("Adam, learning rate {}, {} sequences of {} characters, seed {}", options.learning_rate,
-                                options.batch, options.length, options.seed));
+                    fmt::format("Adam, learning rate {}, {} sequences of {} {}s, seed {}", options.learning_rate,
+                                options.batch, subject.steps, subject.step, options.seed));
+    if (!experiment.corpus) report.add_text("What was learned", subject.definition);
 
     report.add(gradient_figure(experiment));
     report.add(summary_table(experiment));
@@ -514,7 +502,7 @@ Report make_report(const Experiment& experiment) {
     report.add(cliff_map());
     add_close_looks(report, experiment);
     report.add(decay_table(experiment));
-    report.add_text("To repeat this run", "In the folder of Ebb:\n\n" + as_code(command_line(options)));
+    report.add_text("To repeat this run", "In the folder of Ebb:\n\n" + as_code(experiment.command));
     return report;
 }
 

@@ -21,6 +21,7 @@
 #include "gradient_flow/output.hpp"
 #include "gradient_flow/report_folder.hpp"
 #include "gradient_flow/request.hpp"
+#include "gradient_flow/run_report.hpp"
 #include "gradient_flow/sweep.hpp"
 #include "support/corpus.hpp"
 #include <fmt/format.h>
@@ -52,6 +53,12 @@ void run_sweep(const lab::Request& request) {
     const lab::FolderLock lock = lab::run_sweep(sweep, ebb::Progress());
     const std::vector<lab::RunRecord> runs = lab::read_runs(sweep);
     fmt::print("{}\n", lab::results_text(runs));
+    for (std::size_t k = 0; k < runs.size(); ++k)
+        if (runs[k].failure.empty()) {
+            fmt::print("One of them in full: {}\n",
+                       lab::command_line({"--report", lab::folder_of(sweep, sweep.runs[k])}));
+            break;
+        }
     lab::print_report(lab::save_results(sweep, runs), "The table of runs, their flows, figures and what repeats them",
                       sweep.folder);
 }
@@ -61,6 +68,16 @@ void compare(const lab::Request& request) {
     fmt::print("{}\n", lab::results_text(runs));
     lab::print_report(lab::save_comparison(request.options.out, request.compare, runs),
                       "Figures (SVG) and their numbers (CSV, JSON)", request.options.out);
+}
+
+void report(const lab::Request& request) {
+    const lab::RunReport result = lab::report_run(request.report, request.options.out, ebb::Progress());
+    fmt::print("{}\n", lab::results_text({result.run}));
+    if (!result.same())
+        fmt::print(
+            "Done again, it ends with a loss of {:.4g}: another machine, version or input than the first time.\n\n",
+            result.test_loss);
+    lab::print_report(result.path, "Figures (SVG) and their numbers (CSV, JSON)", request.options.out);
 }
 
 /// What was printed may not have arrived: a full disk says so only now.
@@ -86,6 +103,9 @@ int main(int argc, char** argv) {
                 break;
             case lab::Request::Job::compare:
                 compare(*request);
+                break;
+            case lab::Request::Job::report:
+                report(*request);
                 break;
         }
         return finish();

@@ -1,5 +1,5 @@
 #pragma once
-/// What the demo prints, and the folder that it fills.
+/// What the demo prints, and the folder that it fills: of experiments on a text.
 
 #include <ebb/inspect/terminal.hpp>
 

@@ -92,6 +92,22 @@ std::string save_report(const ebb::inspect::Report& report, const std::string& t
     return path;
 }
 
+std::string as_code(const std::string& command) {
+    std::string code = "    ";
+    std::size_t width = 0;
+    for (std::size_t begin = 0; begin < command.size();) {
+        const std::size_t end = std::min(command.find(" --", begin + 1), command.size());
+        if (width > 0 && width + end - begin > 70) {
+            code += " \\\n       ";
+            width = 3;
+        }
+        code += command.substr(begin, end - begin);
+        width += end - begin;
+        begin = end;
+    }
+    return code;
+}
+
 void print_report(const std::string& report, const std::string& what, const std::string& folder) {
     if (!ebb::inspect::Report::interactive())
         fmt::print("The report has still pictures only: {}\n", ebb::inspect::Report::why_static());

@@ -20,6 +20,9 @@ void prepare_folder(const std::string& folder, const std::vector<std::string>& p
 std::string save_report(const ebb::inspect::Report& report, const std::string& folder, const std::string& name,
                         nlohmann::ordered_json record);
 
+/// A command as a report's code: on lines that fit a page, each indented.
+std::string as_code(const std::string& command);
+
 /// Says where a report is, as the last line, and what else lies in its folder.
 void print_report(const std::string& report, const std::string& what, const std::string& folder);
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 #include "gradient_flow/values.hpp"
 #include "support/command_line.hpp"
@@ -91,6 +92,7 @@ struct Given {
     std::string seeds;
     std::string resume;
     std::vector<std::string> compare;
+    std::string report;
 };
 
 /// Nothing where help was asked for.
@@ -125,10 +127,14 @@ std::optional<Given> read(const std::vector<std::string>& arguments, std::ostrea
     app.add_option("--compare", given.compare, "One report over runs that are there; of a sweep all runs")
         ->type_name("RUN...")
         ->group(lab);
+    app.add_option("--report", given.report, "One run of a sweep in full, in its folder: graph, triangle, units, gates")
+        ->type_name("RUN")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+        ->group(lab);
     app.allow_extras();
     if (!tutorial::parse_command_line(app, arguments, help)) return std::nullopt;
     check_words(app);
-    for (const char* name : {"--resume", "--seeds", "--compare"})
+    for (const char* name : {"--resume", "--seeds", "--compare", "--report"})
         for (const std::string& value : app.get_option(name)->results())
             if (value.empty())
                 fail<ValueError>(fmt::format("gradient_flow: {} is empty: expected {}", name,
@@ -195,18 +201,30 @@ std::optional<Request> parse_request(const std::vector<std::string>& arguments, 
             apply(field, found->second, request);
     if (!given->seeds.empty()) add_seeds(given->seeds, request);
 
-    if (!given->resume.empty() && !given->compare.empty())
-        fail<ValueError>("gradient_flow: --resume is given with --compare: expected one of the two");
-    if (!given->resume.empty() || !given->compare.empty()) {
-        request.job = given->resume.empty() ? Request::Job::compare : Request::Job::sweep;
-        refuse_others(*given, given->resume.empty() ? "--compare" : "--resume");
-    } else if (given->values.count("task") || !request.axes.empty() || !given->seeds.empty()) {
-        request.job = Request::Job::sweep;
+    // What is done with folders that are there.
+    const std::tuple<const char*, bool, Request::Job> of_folders[] = {
+        {"--resume", !given->resume.empty(), Request::Job::sweep},
+        {"--compare", !given->compare.empty(), Request::Job::compare},
+        {"--report", !given->report.empty(), Request::Job::report}};
+    const char* first = nullptr;
+    for (const auto& [name, is_given, job] : of_folders) {
+        if (!is_given) continue;
+        if (first)
+            fail<ValueError>(fmt::format("gradient_flow: {} is given with {}: expected one of the two", first, name));
+        first = name;
+        request.job = job;
     }
+    if (first)
+        refuse_others(*given, first);
+    else if (given->values.count("task") || !request.axes.empty() || !given->seeds.empty())
+        request.job = Request::Job::sweep;
     request.resume = given->resume;
     request.compare = given->compare;
+    request.report = given->report;
     if (request.job != Request::Job::demo && !given->values.count("out"))
-        request.options.out = request.job == Request::Job::sweep ? "out/lab" : "out/comparison";
+        request.options.out = request.job == Request::Job::sweep     ? "out/lab"
+                              : request.job == Request::Job::compare ? "out/comparison"
+                                                                     : request.report;
     check(request.options);
     if (request.job != Request::Job::sweep) return request;
 

@@ -1,5 +1,5 @@
 #pragma once
-/// The command line, understood: one of the program's three jobs, and what for.
+/// The command line, understood: one of the program's four jobs, and what for.
 
 #include <iosfwd>
 #include <optional>
@@ -21,12 +21,14 @@ struct Request {
         demo,     ///< the cells side by side on a text: experiment.hpp
         sweep,    ///< runs of any task, over any options: sweep.hpp
         compare,  ///< a report over runs that are there: comparison.hpp
+        report,   ///< one of them in full: run_report.hpp
     };
     Job job = Job::demo;
     Options options;         ///< of an axis its first value
     std::vector<Axis> axes;  ///< of a sweep: the cells always, then options with several values; seeds are last
     std::string resume;      ///< the folder of a sweep to go on with; nothing else is known of it here
     std::vector<std::string> compare;  ///< folders of runs and sweeps
+    std::string report;                ///< the folder of a run
 };
 
 /// Without --task and with one value for each option it is the demo. Gives nothing where help was asked for, which is

@@ -28,8 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 
-constexpr std::size_t most_scored = 128;  // sequences that losses are measured on
-
 std::string run_name(const std::vector<Axis>& axes, const std::vector<std::size_t>& at) {
     std::string name = axes[0].values[at[0]];  // the cell
     for (std::size_t k = 1; k < axes.size(); ++k) name += fmt::format("_{}={}", axes[k].option, axes[k].values[at[k]]);
@@ -41,10 +39,6 @@ std::vector<TaskName> tasks_of(const Sweep& sweep) {
     for (const PlannedRun& run : sweep.runs)
         if (std::find(tasks.begin(), tasks.end(), run.options.task) == tasks.end()) tasks.push_back(run.options.task);
     return tasks;
-}
-
-std::string run_folder(const Sweep& sweep, const PlannedRun& run) {
-    return (fs::path(sweep.folder) / "runs" / run.name).string();
 }
 
 /// What sweep.json holds: by it a folder is known again.
@@ -109,7 +103,6 @@ void claim_folder(const Sweep& sweep) {
             refuse_folder(sweep.folder, fmt::format("holds {}, and no sweep.json", entry.path().filename().string()),
                           "an empty folder, or one of a sweep");
     // Nothing else before sweep.json: a folder with anything in it and without that file is nobody's sweep.
-    prepare_folder(sweep.folder, {""});
     ebb::write_file_atomically(file.string(), expected);
 }
 
@@ -138,8 +131,8 @@ std::size_t share(const PlannedRun& run) {
 
 void do_run(const Sweep& sweep, const PlannedRun& run, Whole& whole, const std::atomic<bool>& stop) {
     const std::unique_ptr<Task> task = make_task(run.options, sweep.sources);
-    const RunInput input = run_input(run.options, *task, most_scored);
-    const std::string folder = run_folder(sweep, run);
+    const RunInput input = run_input(run.options, *task, most_scored_in_sweeps);
+    const std::string folder = folder_of(sweep, run);
     std::size_t steps_done = 0;
     double loss = 0, norm = 0;
     std::optional<CellResult> result;
@@ -211,6 +204,10 @@ Sweep resumed(const Request& request) {
     return plan(*first);
 }
 
+std::string folder_of(const Sweep& sweep, const PlannedRun& run) {
+    return (fs::path(sweep.folder) / "runs" / run.name).string();
+}
+
 std::string describe(const Sweep& sweep) {
     std::string text;
     std::set<std::string> told;
@@ -229,16 +226,16 @@ std::string describe(const Sweep& sweep) {
 }
 
 FolderLock run_sweep(const Sweep& sweep, const ebb::Progress& progress) {
-    // Before anything is read or written: what looks like a remainder may be the other process's file.
-    if (std::error_code ignored; !fs::exists(sweep.folder, ignored)) prepare_folder(sweep.folder, {""});
+    prepare_folder(sweep.folder, {""});
+    // Before anything is read: what looks like a remainder may be the other process's file.
     FolderLock folder_lock(sweep.folder);
     claim_folder(sweep);
-    prepare_folder(sweep.folder);
+    prepare_folder(sweep.folder, {"figures", "data"});
     remove_remainders(sweep.folder);
     std::vector<const PlannedRun*> queue;
     std::size_t steps = 0;
     for (const PlannedRun& run : sweep.runs)
-        if (!is_done(run_folder(sweep, run))) {
+        if (!is_done(folder_of(sweep, run))) {
             queue.push_back(&run);
             steps += share(run);
         }
@@ -271,7 +268,7 @@ FolderLock run_sweep(const Sweep& sweep, const ebb::Progress& progress) {
 
 std::vector<RunRecord> read_runs(const Sweep& sweep) {
     std::vector<RunRecord> runs;
-    for (const PlannedRun& run : sweep.runs) runs.push_back(read_run(run_folder(sweep, run)));
+    for (const PlannedRun& run : sweep.runs) runs.push_back(read_run(folder_of(sweep, run)));
     return runs;
 }
 

@@ -37,6 +37,8 @@ struct Sweep {
 };
 
 inline constexpr std::size_t most_runs = 100'000;
+/// Losses are measured on at most so many sequences.
+inline constexpr std::size_t most_scored_in_sweeps = 128;
 
 /// The runs that a request asks for; reads the files that the tasks need. Throws ebb::ValueError, naming the option,
 /// where a run's options do not go together, a sequence is too short for its task, or there are more than most_runs.
@@ -45,6 +47,9 @@ Sweep plan(const Request& request);
 /// The sweep in the folder of `request.resume`, as its sweep.json says. Throws ebb::FileError where there is none, and
 /// ebb::ValueError where it is damaged.
 Sweep resumed(const Request& request);
+
+/// Where a run's results go.
+std::string folder_of(const Sweep& sweep, const PlannedRun& run);
 
 /// What will be done, in a few lines: tasks, their baselines, axes.
 std::string describe(const Sweep& sweep);

@@ -82,7 +82,7 @@ TEST_CASE("each command of the demo's page prints what the page shows") {
 }
 
 TEST_CASE("each command of the lab's page prints what the page shows") {
-    CHECK(check_commands("lab") == 4);
+    CHECK(check_commands("lab") == 5);
 }
 
 TEST_CASE("the page's program") {

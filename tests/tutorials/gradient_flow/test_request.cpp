@@ -58,6 +58,9 @@ TEST_CASE("without a task and with one value each it is the demo, else a sweep o
     CHECK(parse({"--seed", "7", "--seeds", "2"}).axes.back().values == Words{"7", "8"});
     CHECK(parse({"--compare", "a", "b", "--out", "c"}).compare == Words{"a", "b"});
     CHECK(parse({"--resume", "a", "--threads", "3"}).resume == "a");
+    CHECK(parse({"--report", "a/runs/b"}).job == Request::Job::report);
+    CHECK(parse({"--report", "a/runs/b"}).options.out == "a/runs/b");
+    CHECK(parse({"--report", "a/runs/b", "--out", "c"}).options.out == "c");
 
     // What repeats it is read back as the same.
     const Request again = parse(arguments_of(sweep.options, sweep.axes));
@@ -88,6 +91,9 @@ TEST_CASE("what does not go together is refused") {
              {{"--compare", "x", "--seeds", "2"},
               "--seeds is given with --compare: expected only --out and --threads beside it"},
              {{"--compare", "x", "--resume", "y"}, "--resume is given with --compare: expected one of the two"},
+             {{"--report", "x", "--compare", "y"}, "--compare is given with --report: expected one of the two"},
+             {{"--report", "x", "--steps", "3"},
+              "--steps is given with --report: expected only --out and --threads beside it"},
          })
         CHECK(refusal(arguments) == "gradient_flow: " + message);
 }

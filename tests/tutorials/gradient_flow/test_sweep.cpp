@@ -16,6 +16,7 @@
 
 #include "gradient_flow/comparison.hpp"
 #include "gradient_flow/folder_lock.hpp"
+#include "gradient_flow/run_report.hpp"
 #include "gradient_flow/sweep.hpp"
 #include "tutorials/gradient_flow/lab.hpp"
 #include "tutorials/gradient_flow/run_program.hpp"
@@ -250,6 +251,28 @@ TEST_CASE("each task is swept, in one sweep too") {
     CHECK(runs[2].hidden.back().size() == 32);  // copying takes T + 20 steps
     CHECK_NOTHROW(save_results(sweep, runs));
     CHECK(ebb::read_file(folder / "out/report.html").find("of the baseline") != std::string::npos);
+
+    // Each of them in full, with what curves over many runs do not hold; the run's own files stay as they were.
+    for (const PlannedRun& run : sweep.runs) {
+        CAPTURE(run.name);
+        const std::string own = folder_of(sweep, run);
+        const auto before = files_of(own);
+        std::ostringstream nowhere;
+        const RunReport full = report_run(own, own, ebb::Progress({.stream = &nowhere}));
+        CHECK(full.path == own + "/report.html");
+        CHECK(full.same());
+        const std::string page = ebb::read_file(full.path);
+        for (const char* title : {"The LSTM unrolled", "Gradient by unit, LSTM", "Forget gate by unit, LSTM",
+                                  "Gates of the LSTM through time"})
+            CHECK(page.find(title) != std::string::npos);
+        const bool one_loss = run.options.task == TaskName::adding || run.options.task == TaskName::order;
+        CHECK((page.find("Which loss reaches which step, LSTM") == std::string::npos) == one_loss);
+        CHECK(page.find("--report") != std::string::npos);
+        auto after = files_of(own);
+        for (const auto& [name, bytes] : before) CHECK(after[name] == bytes);
+        CHECK(after.contains("data/gradient-norm-through-time.csv"));
+    }
+    CHECK_NOTHROW(swept(sweep));  // and the sweep is the same as before
 }
 
 TEST_CASE("a run that breaks down is recorded, and the others go on") {
@@ -265,6 +288,16 @@ TEST_CASE("a run that breaks down is recorded, and the others go on") {
           "weights in bounds");
     CHECK_NOTHROW(save_results(sweep, runs));
     CHECK(results_text(runs).find("broke down") != std::string::npos);
+    const std::string broken = folder_of(sweep, sweep.runs[1]);
+    CHECK_THROWS_WITH_AS(report_run(broken, broken, ebb::Progress()),
+                         ("gradient_flow: --report " + broken + ": the run broke down: " + runs[1].failure +
+                          ": expected a run that has ended")
+                             .c_str(),
+                         ebb::ValueError);
+    CHECK_THROWS_WITH_AS(
+        report_run(folder / "out", folder / "out", ebb::Progress()),
+        ("gradient_flow: --report " + (folder / "out") + ": expected the folder of a run, with its run.json").c_str(),
+        ebb::ValueError);
     CHECK(ebb::read_file(folder / "out/results.csv").find("after step 1 the loss is nan") != std::string::npos);
 }
 
