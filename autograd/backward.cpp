@@ -510,12 +510,17 @@ template <class T>
 bool Tape<T>::call_hooks(NodeIndex index, T* gradient) {
     Hooks* const hooks = hooks_of(index);
     if (!hooks) return false;
-    // What hooks compute is gone after them, also where they throw.
+    // What hooks compute is gone after them, also where they throw. Its variables are of a generation of their own, so
+    // that one that was kept is refused.
     struct Rewinding {
         Tape& tape;
         Mark mark;
-        ~Rewinding() { tape.rewind(mark); }
-    } const rewinding{*this, mark()};
+        explicit Rewinding(Tape& t) : tape(t), mark(t.mark()) { tape.anchor_->generation = ++tape.anchor_->newest; }
+        ~Rewinding() {
+            tape.rewind(mark);
+            tape.anchor_->generation = tape.anchor_->before_hook;
+        }
+    } const rewinding(*this);
     const NoGrad off;
     const Variable<T> dy = constant(gradient, node(index).shape);
     const Variable<T> replaced = called(*hooks, index, dy);

@@ -54,6 +54,12 @@ class ScratchTape {
         return node.parameter != 0 && outer.parameters_[node.parameter - 1].state == tape_->parameters_[k].state;
     }
     void redirect(std::size_t k, T* gradient) { tape_->parameters_[k].sink = gradient; }
+    /// The first product with a weight is BLAS's, later ones are its layout's, which add in another order. After this
+    /// `outer` begins again with the first, as a tape of its own does.
+    static void forget_layouts(Tape<T>& outer) {
+        for (auto& use : outer.parameters_)
+            for (auto& layout : use.layouts) layout.uses = 0;
+    }
     const std::string& use_name(std::size_t k) const { return tape_->parameters_[k].state->name.text(); }
 
   private:
@@ -107,6 +113,7 @@ class CheckpointOperation final : public Operation<T> {
             const EnableGrad on;
             const Replayed random(segment.generator);
             const typename Tape<T>::Activation active(tape);
+            ScratchTape<T>::forget_layouts(tape);
             roots = segment.f(arguments);
         }
         check_again(tape, roots, pass.index());

@@ -74,8 +74,8 @@ NodeSummary summary(const Tape<T>& tape, NodeIndex index) {
 }
 
 std::string magnitude_text(double number, const Shape& shape) {
-    // + 0.0: a zero has no sign to a reader.
-    const std::string text = fmt::format("{:.4g}", number + 0.0);
+    // Neither a zero (+ 0.0) nor a NaN has a sign to a reader.
+    const std::string text = std::isnan(number) ? "nan" : fmt::format("{:.4g}", number + 0.0);
     return shape.size() == 1 ? text : "|" + text + "|";
 }
 

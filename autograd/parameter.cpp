@@ -1,29 +1,14 @@
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/error.hpp>
-#include <ebb/core/index_text.hpp>
+#include <ebb/core/finite.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace ebb {
-
-namespace {
-
-template <class T>
-void check_finite(const char* call, const std::string& name, const Array<T>& value) {
-    const T* const end = value.data() + value.size();
-    const T* const bad = std::find_if_not(value.data(), end, [](T v) { return std::isfinite(v); });
-    if (bad != end)
-        fail<ValueError>(
-            fmt::format("{}: {} holds {} at {}: expected finite numbers", call, name, *bad,
-                        index_text(static_cast<std::size_t>(bad - value.data()), Shape::of(value.shape()))));
-}
-
-}  // namespace
 
 template <class T>
 Parameter<T>::Parameter(std::string name, Array<T> value) : state_(std::make_shared<State>()) {

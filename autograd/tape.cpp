@@ -88,7 +88,7 @@ Tape<T>::Tape() : anchor_(anchors<T>().take()), outer_(innermost_tape<T>), threa
 
 template <class T>
 Tape<T>::~Tape() {
-    ++anchor_->generation;
+    anchor_->begin_generation();
     anchor_->tape = nullptr;
     anchors<T>().give_back(anchor_);
     // Tapes are scoped, so this one is the innermost; a tape in a container may go out of order.
@@ -119,7 +119,7 @@ template <class T>
 void Tape<T>::clear() {
     check_thread("Tape.clear");
     if (in_pass_) fail<TapeError>("Tape.clear: a backward pass is running: expected no clear() from within a hook");
-    ++anchor_->generation;
+    anchor_->begin_generation();
     rewind({0, 0, 0, {}});
     any_freed_ = false;
     pool_.clear();
@@ -140,7 +140,7 @@ void Tape<T>::check_thread(std::string_view call) const {
 
 template <class T>
 void Tape<T>::check(std::string_view call, const Variable<T>& variable) const {
-    if (variable.anchor_ == anchor_ && variable.generation_ == anchor_->generation) {
+    if (variable.anchor_ == anchor_ && anchor_->is_alive(variable.generation_)) {
         check_thread(call);
         return;
     }
@@ -246,10 +246,9 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
     const typename Parameter<T>::State& state = parameter.state();
     const bool wanted = state.requires_grad && grad_enabled();
     // A loop over time takes its parameters in one order, again and again: the search goes on where the last has ended.
-    thread_local std::size_t place = 0;
     for (std::size_t k = 0; k < parameter_count_; ++k) {
-        place = place + 1 < parameter_count_ ? place + 1 : 0;
-        const ParameterUse& use = parameters_[place];
+        last_used_ = last_used_ + 1 < parameter_count_ ? last_used_ + 1 : 0;
+        const ParameterUse& use = parameters_[last_used_];
         if (use.state.get() == &state && use.version == state.version && node(use.node).requires_grad == wanted)
             return at(use.node);
     }

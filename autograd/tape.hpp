@@ -323,7 +323,8 @@ class Tape {
     std::deque<ParameterUse>
         parameters_;  // a deque: its entries keep their place, and their vectors' memory, over clear()
     std::size_t parameter_count_ = 0;
-    std::vector<ProductTerm<T>> terms_;                              // of the weight that is at its turn
+    std::size_t last_used_ = 0;          // the parameter at which `use` has stopped searching
+    std::vector<ProductTerm<T>> terms_;  // of the weight that is at its turn
     std::vector<std::pair<NodeIndex, std::shared_ptr<void>>> kept_;  // objects of nodes, in their order
     std::unique_ptr<Tape> scratch_;                                  // of checkpoints
     std::vector<Origin> origins_;

@@ -30,11 +30,13 @@ Tape<T>& Variable<T>::tape() const {
 template <class T>
 Node<T>& Variable<T>::node() const {
     if (!anchor_) fail<TapeError>("Variable: it was default-constructed and is on no tape");
-    if (generation_ != anchor_->generation)
+    if (!anchor_->is_alive(generation_))
         fail<TapeError>(
-            "Variable: its tape was cleared or destroyed since: copy what outlasts a tape into an array, x.value(), "
-            "and "
-            "make a new variable from it");
+            generation_ > anchor_->generation
+                ? "Variable: it was made in a hook, which has returned since: copy what outlasts a hook into an array, "
+                  "x.value()"
+                : "Variable: its tape was cleared or destroyed since: copy what outlasts a tape into an array, "
+                  "x.value(), and make a new variable from it");
     return anchor_->tape->node(index_);
 }
 

@@ -33,7 +33,13 @@ using ArrayView = xt::xarray_adaptor<xt::xbuffer_adaptor<const T*, xt::no_owners
 template <class T>
 struct TapeAnchor {
     Tape<T>* tape = nullptr;
-    std::uint32_t generation = 0;  // goes up when the tape is cleared or destroyed
+    std::uint32_t generation = 0;   // of the variables that are made now
+    std::uint32_t before_hook = 0;  // of those made before the hook that is running; else the same
+    std::uint32_t newest = 0;
+
+    /// What was made before is no longer good: the tape is cleared or destroyed.
+    void begin_generation() noexcept { generation = before_hook = ++newest; }
+    bool is_alive(std::uint32_t of) const noexcept { return of == generation || of == before_hook; }
 };
 
 /// An array on a tape: a handle of 16 bytes (tape, index, generation), copied freely.
@@ -75,7 +81,7 @@ class Variable : public Operators<T> {
     /// kept in `grad()`. f takes a `const Variable<T>&` and may return what shall stand in its place: a variable or an
     /// array of the same shape. Several hooks are called in the order in which they were registered, each with what the
     /// one before has left. Under `create_graph` what f computes is recorded. Otherwise the variables that f makes, and
-    /// its argument, are good until f returns: copy their values to keep them.
+    /// its argument, are good until f returns, and refused after: copy their values to keep them.
     ///
     /// Hooks go with their tape's `clear()`. `jacobian` without create_graph, and `vjp_rows`, do not call them.
     /// Throws TapeError for a constant. A pass throws ShapeError for a hook's result of another shape, and TapeError

@@ -1,10 +1,10 @@
 #include <ebb/core/blas.hpp>
 #include <ebb/core/decompositions.hpp>
 #include <ebb/core/error.hpp>
+#include <ebb/core/finite.hpp>
 #include <ebb/core/shape.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include <cblas.h>
@@ -48,13 +48,9 @@ Work checked(const char* call, const Array<T>& a, bool square) {
     // The product as well: LAPACK counts elements of its workspace with the same integer.
     if (shape.size() > limit)
         fail<ValueError>(fmt::format("{}: a is {}: LAPACK counts at most {} elements", call, to_string(shape), limit));
-    const T* const end = a.data() + a.size();
-    const T* const bad = std::find_if_not(a.data(), end, [](T v) { return std::isfinite(v); });
-    if (bad != end)
-        fail<ValueError>(fmt::format("{}: a is {} and holds {} at flat index {}: expected finite numbers", call,
-                                     to_string(shape), *bad, bad - a.data()));
+    check_finite(call, "a", a);
     hold_blas_to_one_thread();
-    return {static_cast<blasint>(shape[0]), static_cast<blasint>(shape[1]), std::vector<double>(a.data(), end)};
+    return {static_cast<blasint>(shape[0]), static_cast<blasint>(shape[1]), std::vector<double>(a.begin(), a.end())};
 }
 
 void check_info(const char* call, const char* routine, blasint info) {

@@ -30,7 +30,8 @@ struct Notation {
         if constexpr (std::is_integral_v<T>) {
             return fmt::to_string(number);
         } else {
-            // A zero has no sign to a reader.
+            // Neither a zero nor a NaN has a sign to a reader.
+            if (std::isnan(number)) return "nan";
             const std::string text = scientific ? fmt::format("{:.{}e}", number + T(0), decimals)
                                                 : fmt::format("{:.{}f}", number + T(0), decimals);
             const bool is_zero = text.find_first_of("123456789anif") == std::string::npos;

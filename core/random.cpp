@@ -108,16 +108,16 @@ void fill_by(T* values, std::size_t count, Generator& generator, Function functi
     }
 }
 
-void check_probability(const char* call, double p) {
-    if (!(p >= 0 && p <= 1)) throw ValueError(fmt::format("{}: p is {}, expected a probability, 0 to 1", call, p));
-}
-
 template <class T>
 Array<T> empty(const Shape& shape) {
     return Array<T>::from_shape(typename Array<T>::shape_type(shape.begin(), shape.end()));
 }
 
 }  // namespace
+
+void check_probability(std::string_view call, double p, std::string_view name) {
+    if (!(p >= 0 && p <= 1)) fail<ValueError>(fmt::format("{}: {} is {}: expected 0 to 1", call, name, p));
+}
 
 std::uint64_t Generator::operator()() {
     const std::uint64_t index = position_ / 2;

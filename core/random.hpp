@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ebb {
@@ -101,6 +102,9 @@ Array<T> bernoulli(const Shape& shape, double p, Generator& generator = default_
 /// An array of integers from low to high - 1, each equally likely. Throws ValueError unless low < high.
 Array<std::int64_t> randint(const Shape& shape, std::int64_t low, std::int64_t high,
                             Generator& generator = default_generator());
+
+/// Throws ValueError, naming `call` and p by its `name`, unless 0 <= p <= 1.
+void check_probability(std::string_view call, double p, std::string_view name = "p");
 
 // The same into memory that is already there.
 

@@ -48,6 +48,14 @@ Shape broadcast_shape(const char* call, const Shape& a, const Shape& b) {
     return result;
 }
 
+bool broadcasts_to(const Shape& from, const Shape& to) noexcept {
+    if (from.rank() > to.rank()) return false;
+    const std::size_t offset = to.rank() - from.rank();
+    for (std::size_t axis = 0; axis < from.rank(); ++axis)
+        if (from[axis] != 1 && from[axis] != to[offset + axis]) return false;
+    return true;
+}
+
 std::size_t normalized_axis(const char* call, std::ptrdiff_t axis, std::size_t rank) {
     const auto signed_rank = static_cast<std::ptrdiff_t>(rank);
     if (axis < -signed_rank || axis >= signed_rank)

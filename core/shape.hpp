@@ -68,6 +68,8 @@ std::string to_string(const Shape& shape);
 /// NumPy's broadcasting rule: aligned from the right, extents are equal or one of them is 1.
 /// Throws ShapeError, naming `call`, when they are not.
 Shape broadcast_shape(const char* call, const Shape& a, const Shape& b);
+/// Whether an array of shape `from` is repeated to `to` by that rule: `to` is what the two broadcast to.
+bool broadcasts_to(const Shape& from, const Shape& to) noexcept;
 
 /// `axis` counted from the front: -1 is the last one. Throws IndexError, naming `call`, when `rank` has no such axis.
 std::size_t normalized_axis(const char* call, std::ptrdiff_t axis, std::size_t rank);

@@ -70,7 +70,8 @@ Flow flow_back(Tape<T>& tape, NodeIndex loss) {
             Variable<T> value = share.value;
             if (share.axis != Vjp<T>::no_axis) {
                 const std::size_t after = tape.node(input).shape[share.axis] - share.start - value.shape()[share.axis];
-                value = pad(value, static_cast<std::ptrdiff_t>(share.axis), share.start, after);
+                value = pad(value, static_cast<std::ptrdiff_t>(share.axis), static_cast<std::ptrdiff_t>(share.start),
+                            static_cast<std::ptrdiff_t>(after));
             }
             add(shares[input], tape.contiguous(value), value.size());
         }

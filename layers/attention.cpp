@@ -23,14 +23,6 @@ bool is_given(const Mask& mask) {
     return mask.dimension() > 0;
 }
 
-bool broadcasts_to(const Shape& own, const Shape& shape) {
-    if (own.rank() > shape.rank()) return false;
-    const std::size_t missing = shape.rank() - own.rank();
-    for (std::size_t axis = 0; axis < own.rank(); ++axis)
-        if (own[axis] != 1 && own[axis] != shape[missing + axis]) return false;
-    return true;
-}
-
 /// Row-major elements of `mask`, broadcast to `shape`, as `combine(at, element)` for each.
 template <class Combine>
 void for_each_broadcast(const Mask& mask, const Shape& shape, Combine combine) {

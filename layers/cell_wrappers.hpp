@@ -13,7 +13,6 @@
 /// They act in training mode, and draw from the thread's default generator. In evaluation mode a cell does what it does
 /// in training on average, and nothing is drawn.
 
-#include <ebb/autograd/operations/dropout.hpp>
 #include <ebb/autograd/operations/elementwise.hpp>
 #include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/tape.hpp>

@@ -30,13 +30,7 @@ Variable<T> Embedding<T>::operator()(const Indices& indices, SourceLine at) cons
     const CalledFrom call(at);
     const ErrorContext context(this->name(), "Embedding");
     // Here, and not in index_select() only: the tape is as before when it throws, without a node for the weight.
-    const auto wrong = std::find_if(indices.begin(), indices.end(), [V = num_embeddings()](std::int64_t index) {
-        return index < 0 || index >= static_cast<std::int64_t>(V);
-    });
-    if (wrong != indices.end())
-        fail<IndexError>(
-            fmt::format("Embedding: index {} at flat position {} of the indices: {} is {}, expected 0 to {}", *wrong,
-                        wrong - indices.begin(), weight.name(), to_string(weight.shape()), num_embeddings() - 1));
+    check_indices("Embedding", {indices.data(), indices.size()}, weight.name(), weight.shape());
     Tape<T>& tape = Tape<T>::active();
     const Variable<T> y = index_select(tape.use(weight), indices);
     if (!padding_idx_) return y;

@@ -1,10 +1,9 @@
 #include <ebb/core/error.hpp>
-#include <ebb/core/index_text.hpp>
+#include <ebb/core/finite.hpp>
 #include <ebb/layers/module.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -104,12 +103,7 @@ LoadReport Module<T>::load_state_dict(const StateDict<T>& state, bool strict) {
         if (shape != parameter.shape())
             shapes.push_back(
                 fmt::format("{} is {}, expected {}", name, to_string(shape), to_string(parameter.shape())));
-        const T* const end = value.data() + value.size();
-        const T* const bad = std::find_if_not(value.data(), end, [](T v) { return std::isfinite(v); });
-        if (bad != end)
-            fail<ValueError>(fmt::format("load_state_dict: {}: {} holds {} at {}: expected finite numbers",
-                                         display_name(), name, *bad,
-                                         index_text(static_cast<std::size_t>(bad - value.data()), shape)));
+        check_finite("load_state_dict: " + display_name(), name, value);
     }
     for (const auto& [name, unused] : state) {
         const auto same = [&, &given = name](const auto& named) { return named.first == given; };

@@ -46,7 +46,9 @@ template <class F, class T>
 void simple_backward(const RecurrentBlock<T>& s) {
     for_units<T>(s, [&](const auto lanes, std::size_t b, std::size_t j) {
         const std::size_t k = b * s.hidden + j;
-        lanes.store(s.delta + k, F::vjp(lanes.load(s.dh + k), lanes.load(s.h + k)));
+        const Vec<T> h = lanes.load(s.h + k);
+        for (std::size_t p = 0; p < s.passes; ++p)
+            lanes.store(s.delta + p * s.delta_stride + k, F::vjp(lanes.load(s.dh + p * s.dh_stride + k), h));
     });
 }
 
@@ -75,16 +77,21 @@ void lstm_backward(const RecurrentBlock<T>& s) {
     for_units<T>(s, [&](const auto lanes, std::size_t b, std::size_t j) {
         const std::size_t k = b * H + j;
         const T* const gates = s.gates + b * 4 * H + j;
-        T* const delta = s.delta + b * 4 * H + j;
-        const auto [di, df, dg, d_o, dc, dc_before] = formulas::LSTMStep::vjp(
-            lanes.load(s.dh + k), lanes.load(s.dc + k), lanes.load(gates), lanes.load(gates + H),
-            lanes.load(gates + 2 * H), lanes.load(gates + 3 * H), lanes.load(s.c_before + k), lanes.load(s.c + k));
-        lanes.store(delta, di);
-        lanes.store(delta + H, df);
-        lanes.store(delta + 2 * H, dg);
-        lanes.store(delta + 3 * H, d_o);
-        lanes.store(s.dc + k, dc);
-        lanes.store(s.d_before + k, s.assign ? dc_before : lanes.load(s.d_before + k) + dc_before);
+        const Vec<T> i = lanes.load(gates), f = lanes.load(gates + H), g = lanes.load(gates + 2 * H),
+                     o = lanes.load(gates + 3 * H), c_before = lanes.load(s.c_before + k), c = lanes.load(s.c + k);
+        for (std::size_t p = 0; p < s.passes; ++p) {
+            T* const delta = s.delta + p * s.delta_stride + b * 4 * H + j;
+            T* const dc_t = s.dc + p * s.dc_stride + k;
+            T* const before = s.d_before + p * s.before_stride + k;
+            const auto [di, df, dg, d_o, dc, dc_before] = formulas::LSTMStep::vjp(
+                lanes.load(s.dh + p * s.dh_stride + k), lanes.load(dc_t), i, f, g, o, c_before, c);
+            lanes.store(delta, di);
+            lanes.store(delta + H, df);
+            lanes.store(delta + 2 * H, dg);
+            lanes.store(delta + 3 * H, d_o);
+            lanes.store(dc_t, dc);
+            lanes.store(before, s.assign ? dc_before : lanes.load(before) + dc_before);
+        }
     });
 }
 
@@ -118,18 +125,22 @@ void gru_backward(const RecurrentBlock<T>& s) {
     for_units<T>(s, [&](const auto lanes, std::size_t b, std::size_t j) {
         const std::size_t k = b * H + j;
         const T* const gates = s.gates + b * 3 * H + j;
-        T* const delta = s.delta + b * 3 * H + j;
-        T* const hidden_delta = s.hidden_delta + b * 3 * H + j;
-        const auto [dr, dz, dn, dh_n, dh_before] =
-            formulas::GRUStep::vjp(lanes.load(s.dh + k), lanes.load(gates), lanes.load(gates + H),
-                                   lanes.load(gates + 2 * H), lanes.load(s.h_n + k), lanes.load(s.h_before + k));
-        lanes.store(delta, dr);
-        lanes.store(delta + H, dz);
-        lanes.store(delta + 2 * H, dn);
-        lanes.store(hidden_delta, dr);
-        lanes.store(hidden_delta + H, dz);
-        lanes.store(hidden_delta + 2 * H, dh_n);
-        lanes.store(s.d_before + k, s.assign ? dh_before : lanes.load(s.d_before + k) + dh_before);
+        const Vec<T> r = lanes.load(gates), z = lanes.load(gates + H), n = lanes.load(gates + 2 * H),
+                     h_n = lanes.load(s.h_n + k), h_before = lanes.load(s.h_before + k);
+        for (std::size_t p = 0; p < s.passes; ++p) {
+            T* const delta = s.delta + p * s.delta_stride + b * 3 * H + j;
+            T* const hidden_delta = s.hidden_delta + p * s.delta_stride + b * 3 * H + j;
+            T* const before = s.d_before + p * s.before_stride + k;
+            const auto [dr, dz, dn, dh_n, dh_before] =
+                formulas::GRUStep::vjp(lanes.load(s.dh + p * s.dh_stride + k), r, z, n, h_n, h_before);
+            lanes.store(delta, dr);
+            lanes.store(delta + H, dz);
+            lanes.store(delta + 2 * H, dn);
+            lanes.store(hidden_delta, dr);
+            lanes.store(hidden_delta + H, dz);
+            lanes.store(hidden_delta + 2 * H, dh_n);
+            lanes.store(before, s.assign ? dh_before : lanes.load(before) + dh_before);
+        }
     });
 }
 

@@ -27,6 +27,10 @@ struct RecurrentBlock {
     T* hidden_delta = nullptr;  // [B, 3 H], GRU: the gradient of the products
     T* d_before = nullptr;      // [B, H]: LSTM dc_{t-1}, GRU the part of dh_{t-1} around the products
     bool assign = false;        // d_before = ..., else += ...
+
+    // Many passes back over one step: their gradients lie one after another, so far apart.
+    std::size_t passes = 1;
+    std::size_t dh_stride = 0, dc_stride = 0, delta_stride = 0, before_stride = 0;
 };
 
 template <class T>

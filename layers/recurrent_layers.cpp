@@ -72,12 +72,6 @@ GRU<T>::GRU(const Options& o)
     take_weights(*this);
 }
 
-template class Recurrent<RNNCell<float>>;
-template class Recurrent<RNNCell<double>>;
-template class Recurrent<LSTMCell<float>>;
-template class Recurrent<LSTMCell<double>>;
-template class Recurrent<GRUCell<float>>;
-template class Recurrent<GRUCell<double>>;
 template class RNN<float>;
 template class RNN<double>;
 template class LSTM<float>;

@@ -108,12 +108,4 @@ class GRU : public Recurrent<GRUCell<T>> {
     Parameter<T> weight_ih, weight_hh, bias_ih, bias_hh;
 };
 
-// Their members are defined in a header: who uses these layers need not compile them once more.
-extern template class Recurrent<RNNCell<float>>;
-extern template class Recurrent<RNNCell<double>>;
-extern template class Recurrent<LSTMCell<float>>;
-extern template class Recurrent<LSTMCell<double>>;
-extern template class Recurrent<GRUCell<float>>;
-extern template class Recurrent<GRUCell<double>>;
-
 }  // namespace ebb

@@ -1,6 +1,7 @@
 #include <ebb/autograd/operations.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
+#include <ebb/core/random.hpp>
 #include <ebb/layers/dropout.hpp>
 #include <ebb/layers/recurrent_stack.hpp>
 
@@ -88,8 +89,7 @@ RecurrentStack<T>::RecurrentStack(std::string type, const RecurrentLayerOptions&
     at_least_one("input_size", options.input_size);
     at_least_one("hidden_size", options.hidden_size);
     at_least_one("num_layers", options.num_layers);
-    if (!(options.dropout >= 0 && options.dropout <= 1))
-        fail<ValueError>(fmt::format("{}: dropout is {}: expected 0 to 1", this->display_name(), options.dropout));
+    check_probability(this->display_name(), options.dropout, "dropout");
     labels_.resize(cell_count());
     for (SequenceLabels& labels : labels_) labels.owner = new_step_owner();
 }

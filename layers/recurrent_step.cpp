@@ -417,7 +417,7 @@ class RecurrentOperation final : public Operation<T> {
         if (zeros) pass.release(zeros, s.states());
     }
 
-    /// The kernel for each of the K rows; the products over all of them at once, where a step has the whole batch.
+    /// The kernel and, where a step has the whole batch, the products go over all of the K rows at once.
     void backward_rows(BackwardRows<T>& pass) const override {
         const Step<T>& step = pass.template saved<Step<T>>();
         const Sequence<T>& s = *step.sequence;
@@ -468,19 +468,23 @@ class RecurrentOperation final : public Operation<T> {
             }
             RecurrentBlock<T> block = block_of(s, kind, step.k, part, from_first);
             block.assign = before.assign;
-            for (std::size_t r = 0; r < K; ++r) {
-                block.dh = (zeros ? zeros : pass.dy(0) + r * states) + first_state;
-                block.dc = is_lstm ? dc + r * states + first_state : nullptr;
-                block.delta = delta + r * gates + part.begin * gate_row;
-                block.hidden_delta = hidden_delta + r * gates + part.begin * gate_row;
-                block.d_before = flows_around ? before.data + r * stride + first_state : nullptr;
-                backward_kernel<T>(kind)(block);
-            }
+            block.dh = (zeros ? zeros : pass.dy(0)) + first_state;
+            block.dc = is_lstm ? dc + first_state : nullptr;
+            block.delta = delta + part.begin * gate_row;
+            block.hidden_delta = hidden_delta + part.begin * gate_row;
+            block.d_before = flows_around ? before.data + first_state : nullptr;
+            block.passes = K;
+            block.dh_stride = zeros ? 0 : states;
+            block.dc_stride = states;
+            block.delta_stride = gates;
+            block.before_stride = stride;
+            backward_kernel<T>(kind)(block);
             if (scratch) pass.release(scratch, K * states);
             if (pass.wants(h)) {
                 const GradientTarget<T> dh = target(h);
                 const std::size_t size = pass.input(h).shape.size();
-                // K products of some rows, or one of all.
+                // K products of some rows, or one of all. Not by the tape's layout of the weight: looking would change
+                // which products of the training are the first ones, and so their bits.
                 const bool all = size == states && part.count() == B;
                 for (std::size_t r = 0; r < (all ? 1 : K); ++r)
                     gemm(Transpose::no, Transpose::no, all ? K * B : part.count(), H, gate_row, T(1),

@@ -1,4 +1,3 @@
-#include <ebb/autograd/operations/dropout.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/layers/scheduled_sampling.hpp>
 

@@ -1,4 +1,3 @@
-#include <ebb/autograd/operations/dropout.hpp>
 #include <ebb/autograd/operations/elementwise.hpp>
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>

@@ -62,10 +62,6 @@ Variable<T> dropout(const Variable<T>& x, double p, Generator& generator, Source
     return tape.at(recorded.index);
 }
 
-void check_probability(std::string_view call, double p, std::string_view rate) {
-    if (!(p >= 0 && p <= 1)) fail<ValueError>(fmt::format("{}: {} is {}: expected 0 to 1", call, rate, p));
-}
-
 std::vector<CatalogueEntry> dropout_catalogue() {
     return {{DropoutOperation<double>().info(), 1}};
 }

@@ -4,8 +4,6 @@
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/random.hpp>
 
-#include <string_view>
-
 namespace ebb {
 
 /// y = x . m / (1 - p), m ~ Bernoulli(1 - p) for each element: what is left is enlarged, so that y is x in expectation
@@ -15,8 +13,5 @@ namespace ebb {
 template <class T>
 Variable<T> dropout(const Variable<T>& x, double p, Generator& generator = default_generator(),
                     SourceLine at = source_line());
-
-/// Throws ValueError, naming `call` and `rate`, unless 0 <= p <= 1.
-void check_probability(std::string_view call, double p, std::string_view rate = "p");
 
 }  // namespace ebb

@@ -20,6 +20,7 @@ namespace {
 struct IndexView {
     const std::int64_t* data;
     Shape shape;
+    std::span<const std::int64_t> all() const { return {data, shape.size()}; }
 };
 
 IndexView view_of(const Indices& indices) {
@@ -44,19 +45,6 @@ Variable<T> finish(Tape<T>& tape, const typename Tape<T>::Recorded& recorded, In
 template <class T>
 const char* named(const Variable<T>& x) {
     return x.name().empty() ? "x" : x.name().c_str();
-}
-
-/// Throws unless every index is one of the axis.
-template <class T>
-void check_indices(const char* call, const Variable<T>& x, std::size_t axis, const IndexView& indices) {
-    const auto extent = static_cast<std::int64_t>(x.shape()[axis]);
-    const std::size_t count = indices.shape.size();
-    for (std::size_t i = 0; i < count; ++i)
-        if (indices.data[i] < 0 || indices.data[i] >= extent)
-            fail<IndexError>(fmt::format("{}: index {} at flat position {} of the indices: {} is {}, expected {}{}",
-                                         call, indices.data[i], i, named(x), to_string(x.shape()),
-                                         extent == 0 ? "no index" : fmt::format("0 to {}", extent - 1),
-                                         axis == 0 ? "" : fmt::format(" along axis {}", axis)));
 }
 
 // ---- slices: one index for a whole slice of x -----------------------------------------------------------------------
@@ -167,7 +155,7 @@ IndexSaved checked_slices(const char* call, const Variable<T>& x, std::ptrdiff_t
     if (x.shape().rank() == 0)
         fail<ShapeError>(fmt::format("{}: {} is a scalar: expected an array with at least one axis", call, named(x)));
     const IndexSaved where{view_of(indices), normalized_axis(call, axis, x.shape().rank())};
-    check_indices(call, x, where.axis, where.indices);
+    check_indices(call, where.indices.all(), named(x), x.shape(), where.axis);
     return where;
 }
 
@@ -279,7 +267,7 @@ IndexSaved checked_elements(const char* call, const Variable<T>& x, std::ptrdiff
             fmt::format("{}: {} is {}, the indices are {}: expected as many axes, and no extent larger than "
                         "that of {} but along axis {}",
                         call, named(x), to_string(shape), to_string(where.indices.shape), named(x), axis));
-    check_indices(call, x, where.axis, where.indices);
+    check_indices(call, where.indices.all(), named(x), x.shape(), where.axis);
     return where;
 }
 
@@ -391,6 +379,18 @@ std::vector<CatalogueEntry> indexing_catalogue() {
                     "gather, reshape"),
             derived("min_with_indices", "y = the first smallest x along an axis, and its place",
                     "dx = dy there, else 0", "gather, reshape")};
+}
+
+void check_indices(std::string_view call, std::span<const std::int64_t> indices, std::string_view name,
+                   const Shape& shape, std::size_t axis) {
+    const auto extent = static_cast<std::int64_t>(shape[axis]);
+    const auto wrong =
+        std::find_if(indices.begin(), indices.end(), [=](std::int64_t index) { return index < 0 || index >= extent; });
+    if (wrong == indices.end()) return;
+    fail<IndexError>(fmt::format("{}: index {} at flat position {} of the indices: {} is {}, expected {}{}", call,
+                                 *wrong, wrong - indices.begin(), name, to_string(shape),
+                                 extent == 0 ? "no index" : fmt::format("0 to {}", extent - 1),
+                                 axis == 0 ? "" : fmt::format(" along axis {}", axis)));
 }
 
 #define EBB_INSTANTIATE(T)                                                                                        \

@@ -6,14 +6,23 @@
 #include <ebb/autograd/source_line.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/array.hpp>
+#include <ebb/core/shape.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 namespace ebb {
 
 /// Indices into an axis, counted from 0. Negative ones are errors: they are more often a mistake in the data than a
 /// count from the end.
 using Indices = Array<std::int64_t>;
+
+/// Throws IndexError, naming `call`, the array by `name` and `shape`, and the first wrong index, unless each counts
+/// along `axis`: for callers that must not have recorded anything by then.
+void check_indices(std::string_view call, std::span<const std::int64_t> indices, std::string_view name,
+                   const Shape& shape, std::size_t axis = 0);
 
 /// y[.., i, ..] = x[.., indices[i], ..] along `axis`, of extent N: indices of any shape S stand in its place (NumPy's
 /// take; torch.index_select for S of one axis). An index may occur many times. Throws IndexError for an axis that x

@@ -9,6 +9,7 @@
 #include <ebb/autograd/tape.hpp>
 #include <ebb/core/error.hpp>
 #include <ebb/core/instruction_set.hpp>
+#include <ebb/core/random.hpp>
 
 #include <algorithm>
 
@@ -346,8 +347,7 @@ Variable<T> cross_entropy(const Variable<T>& logits, const Indices& targets,
                           const std::type_identity_t<CrossEntropyOptions<T>>& options, SourceLine at) {
     const CalledFrom call(at);
     static const CrossEntropy<T> operation;
-    if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
-        fail<ValueError>(fmt::format("cross_entropy: label_smoothing is {}: expected 0 to 1", options.label_smoothing));
+    check_probability("cross_entropy", options.label_smoothing, "label_smoothing");
     ClassesSaved<T> saved = checked_classes("cross_entropy", "logits", logits, targets, options.ignore_index,
                                             options.weight, options.reduction);
     saved.smoothing = static_cast<T>(options.label_smoothing);
@@ -363,7 +363,7 @@ Variable<T> binary_cross_entropy_with_logits(const Variable<T>& logits, Operand<
     check_equal_shapes(call, "logits", logits, targets);
     const auto check_weight = [&](const char* what, const Array<T>& weight) {
         const Shape shape = Shape::of(weight.shape());
-        if (shape.rank() > logits.shape().rank() || broadcast_shape(call, shape, logits.shape()) != logits.shape())
+        if (!broadcasts_to(shape, logits.shape()))
             fail<ShapeError>(fmt::format("{}: {} is {}, {} is {}: expected one that broadcasts to it", call,
                                          named(logits, "logits"), to_string(logits.shape()), what, to_string(shape)));
     };

@@ -433,7 +433,7 @@ template <class T>
 Variable<T> sum_to(const Variable<T>& x, const Shape& shape, SourceLine at) {
     const CalledFrom call(at);
     if (x.shape() == shape) return x;
-    if (shape.rank() > x.shape().rank() || broadcast_shape("sum_to", shape, x.shape()) != x.shape())
+    if (!broadcasts_to(shape, x.shape()))
         fail<ShapeError>(fmt::format("sum_to: x is {}: expected a shape that broadcasts to it, not {}",
                                      to_string(x.shape()), to_string(shape)));
     return reshape(sum_over(x, Reduced(x.shape(), shape), true), shape);

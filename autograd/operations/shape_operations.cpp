@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace ebb {
 namespace {
@@ -381,14 +383,36 @@ class Stack final : public Operation<T> {
 
 }  // namespace
 
+void OpenShape::append(std::ptrdiff_t extent) {
+    if (extent < -1 || (extent == -1 && open_))
+        fail<ValueError>(fmt::format("reshape: extent {} is {}: expected at least 0, or -1 for one of them",
+                                     extents_.rank(), extent));
+    if (extent == -1) open_ = extents_.rank();
+    extents_.push_back(extent == -1 ? 1 : static_cast<std::size_t>(extent));
+}
+
+std::string OpenShape::text() const {
+    std::vector<std::ptrdiff_t> extents(extents_.begin(), extents_.end());
+    if (open_) extents[*open_] = -1;
+    return fmt::format("[{}]", fmt::join(extents, ", "));
+}
+
+Shape OpenShape::filled_by(const char* call, const Shape& x) const {
+    Shape shape = extents_;
+    const std::size_t others = shape.size();  // the open one counts as 1
+    if (open_ && others > 0) shape[*open_] = x.size() / others;
+    if (shape.size() != x.size() || (open_ && others == 0))
+        fail<ShapeError>(fmt::format("{}: x is {}, {} elements: expected a shape with as many, not {}", call,
+                                     to_string(x), x.size(), text()));
+    return shape;
+}
+
 template <class T>
-Variable<T> reshape(const Variable<T>& x, const Shape& shape, SourceLine at) {
+Variable<T> reshape(const Variable<T>& x, const OpenShape& open, SourceLine at) {
     const CalledFrom call(at);
     static const Reshape<T> operation;
+    const Shape shape = open.filled_by("reshape", x.shape());
     if (x.shape() == shape) return x;
-    if (x.size() != shape.size())
-        fail<ShapeError>(fmt::format("reshape: x is {}, {} elements: expected a shape with as many, not {}",
-                                     to_string(x.shape()), x.size(), to_string(shape)));
     Tape<T>& tape = x.tape();
     return tape.at(tape.record(operation, {x}, shape, tape.contiguous(x)).index);
 }
@@ -483,7 +507,7 @@ Variable<T> broadcast_to(const Variable<T>& x, const Shape& shape, SourceLine at
     const CalledFrom call(at);
     static const BroadcastTo<T> operation;
     if (x.shape() == shape) return x;
-    if (broadcast_shape("broadcast_to", x.shape(), shape) != shape)
+    if (!broadcasts_to(x.shape(), shape))
         fail<ShapeError>(
             fmt::format("broadcast_to: x is {}: it does not broadcast to {}", to_string(x.shape()), to_string(shape)));
     Tape<T>& tape = x.tape();
@@ -544,20 +568,27 @@ Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t ind
 }
 
 template <class T>
-Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after, SourceLine at) {
+Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t before, std::ptrdiff_t after, SourceLine at) {
     const CalledFrom call(at);
     static const Pad<T> operation;
     const std::size_t a = normalized_axis("pad", axis, x.shape().rank());
+    constexpr std::ptrdiff_t most = std::numeric_limits<std::ptrdiff_t>::max() / 4;  // the sum does not overflow
+    if (before < 0 || before > most || after < 0 || after > most)
+        fail<ValueError>(
+            fmt::format("pad: before is {}, after is {}: expected numbers of zeros, not negative; slice "
+                        "takes elements away",
+                        before, after));
     if (before == 0 && after == 0) return x;
     Shape shape = x.shape();
-    shape[a] += before + after;
+    shape[a] += static_cast<std::size_t>(before + after);
     Tape<T>& tape = x.tape();
     const auto recorded = tape.record(operation, {x}, shape);
     const AlongAxis source(x.shape(), a);
     std::fill_n(recorded.value, shape.size(), T(0));
-    move_slices<false>(recorded.value, shape[a], before, x.node().value, source.extent, 0, source.outer, source.extent,
+    const auto start = static_cast<std::size_t>(before);
+    move_slices<false>(recorded.value, shape[a], start, x.node().value, source.extent, 0, source.outer, source.extent,
                        source.inner);
-    if (recorded.recorded) tape.save(recorded.node, Region{a, before});
+    if (recorded.recorded) tape.save(recorded.node, Region{a, start});
     return tape.at(recorded.index);
 }
 
@@ -628,7 +659,7 @@ std::vector<CatalogueEntry> shape_catalogue() {
 }
 
 #define EBB_INSTANTIATE(T)                                                                                      \
-    template Variable<T> reshape(const Variable<T>&, const Shape&, SourceLine);                                 \
+    template Variable<T> reshape(const Variable<T>&, const OpenShape&, SourceLine);                             \
     template Variable<T> squeeze(const Variable<T>&, std::ptrdiff_t, SourceLine);                               \
     template Variable<T> unsqueeze(const Variable<T>&, std::ptrdiff_t, SourceLine);                             \
     template Variable<T> transpose(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, SourceLine);             \
@@ -638,7 +669,7 @@ std::vector<CatalogueEntry> shape_catalogue() {
     template Variable<T> broadcast_to(const Variable<T>&, const Shape&, SourceLine);                            \
     template Variable<T> slice(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, SourceLine); \
     template Variable<T> select(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, SourceLine);                \
-    template Variable<T> pad(const Variable<T>&, std::ptrdiff_t, std::size_t, std::size_t, SourceLine);         \
+    template Variable<T> pad(const Variable<T>&, std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, SourceLine);   \
     template Variable<T> concat(const std::vector<Variable<T>>&, std::ptrdiff_t, SourceLine);                   \
     template Variable<T> stack(const std::vector<Variable<T>>&, std::ptrdiff_t, SourceLine);
 EBB_INSTANTIATE(float)

@@ -8,15 +8,42 @@
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/shape.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <initializer_list>
+#include <optional>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 namespace ebb {
 
-/// The same elements in another shape. Throws ShapeError where the numbers of elements differ.
+/// A shape of which one extent may be -1: the one that the number of elements makes it.
+class OpenShape {
+  public:
+    // NOLINTBEGIN(google-explicit-constructor): it stands where a shape is written, `reshape(x, {-1, 20})`
+    OpenShape(const Shape& shape) : extents_(shape) {}
+    /// Throws ValueError for a negative extent but one -1.
+    template <std::integral... Extents>
+    OpenShape(Extents... extents) {
+        (append(static_cast<std::ptrdiff_t>(extents)), ...);
+    }
+    // NOLINTEND(google-explicit-constructor)
+
+    /// The shape for so many elements. Throws ShapeError, naming `call` and x by its shape, where there is none.
+    Shape filled_by(const char* call, const Shape& x) const;
+
+  private:
+    void append(std::ptrdiff_t extent);
+    std::string text() const;
+    Shape extents_;
+    std::optional<std::size_t> open_;  // the axis whose extent is -1
+};
+
+/// The same elements in another shape, `reshape(x, {B, T * I})`, `reshape(x, {-1, 20})`, `reshape(x, {-1})` for all in
+/// a row. Throws ShapeError where the numbers of elements differ.
 template <class T>
-Variable<T> reshape(const Variable<T>& x, const Shape& shape, SourceLine at = source_line());
+Variable<T> reshape(const Variable<T>& x, const OpenShape& shape, SourceLine at = source_line());
 
 /// Without the axis, whose extent must be 1 (ShapeError).
 template <class T>
@@ -57,9 +84,9 @@ Variable<T> slice(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t star
 /// x[.., index, ..], without `axis`. A negative index counts from the end. Throws IndexError.
 template <class T>
 Variable<T> select(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t index, SourceLine at = source_line());
-/// Zeros before and after x along `axis`.
+/// Zeros before and after x along `axis`. Throws ValueError for a negative number of them: `slice` takes elements away.
 template <class T>
-Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::size_t before, std::size_t after,
+Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t before, std::ptrdiff_t after,
                 SourceLine at = source_line());
 
 /// Joined along an axis that they have: `concat({a, b}, 1)`. Throws ShapeError where the other extents differ,
@@ -76,6 +103,30 @@ Variable<T> stack(const std::vector<Variable<T>>& xs, std::ptrdiff_t axis = 0, S
 template <class T>
 Variable<T> stack(std::initializer_list<Variable<T>> xs, std::ptrdiff_t axis = 0, SourceLine at = source_line()) {
     return stack(std::vector<Variable<T>>(xs), axis, at);
+}
+
+namespace detail {
+/// Of a list whose elements are not all variables of one type, since for such a list the functions above are preferred.
+struct OfAnyType {
+    template <class T>
+    OfAnyType(const Operators<T>&) {}  // NOLINT(google-explicit-constructor): what the list is made of
+};
+template <class Element>
+constexpr void refuse_list() {
+    static_assert(sizeof(Element) == 0,
+                  "a list joins variables of one type: float and double do not mix, and a Parameter stands in it as "
+                  "tape.use(parameter)");
+}
+}  // namespace detail
+
+/// Of other lists there is none: the compiler says so in a sentence.
+template <class Element = detail::OfAnyType>
+void concat(std::initializer_list<std::type_identity_t<Element>>, std::ptrdiff_t = 0) {
+    detail::refuse_list<Element>();
+}
+template <class Element = detail::OfAnyType>
+void stack(std::initializer_list<std::type_identity_t<Element>>, std::ptrdiff_t = 0) {
+    detail::refuse_list<Element>();
 }
 
 }  // namespace ebb

@@ -103,6 +103,24 @@ TEST_CASE("checkpoints pass gradcheck and gradgradcheck, and Jacobians go throug
             CHECK(J[k].value().data()[e] == doctest::Approx(expected[k].value().data()[e]).epsilon(1e-13));
 }
 
+TEST_CASE("checkpoints that use one weight many times are derived twice") {
+    // A product with a weight that is used often is another kernel's, with other bits than the first.
+    RandomArrays random(6);
+    const Parameter<double> w("w", random.array({20, 20}));
+    const Array<double> start = random.array({2, 20}), direction = random.array({2, 20});
+    const auto f = [&w](const Vs& in) { return tanh(matmul(tanh(matmul(in[0], w)), w)); };
+    std::vector<Array<double>> results;
+    for (const bool checkpoints : {false, true}) {
+        Tape<double> tape;
+        const V x = tape.variable(start);
+        V h = x;
+        for (int segment = 0; segment < 3; ++segment) h = checkpoints ? checkpoint(f, {h}) : f({h});
+        results.push_back(values(hvp(sum(square(h)), x, tape.constant(direction))));
+    }
+    for (std::size_t k = 0; k < 40; ++k)
+        CHECK(results[1].data()[k] == doctest::Approx(results[0].data()[k]).epsilon(1e-10));
+}
+
 TEST_CASE("the random numbers of a checkpoint are the same when it is computed again") {
     manual_seed(3);
     Tape<double> tape;

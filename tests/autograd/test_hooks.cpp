@@ -152,6 +152,39 @@ TEST_CASE("a hook may use other arrays of the tape, also transposed ones, and le
     CHECK(values(mask) == Array<double>{{1, 1}, {0, 1}});
 }
 
+TEST_CASE("what a hook has kept is refused after it, whatever was recorded since") {
+    const char* const message =
+        "Variable: it was made in a hook, which has returned since: copy what outlasts a hook into an array, x.value()";
+    Tape<double> tape;
+    const auto x = tape.variable(Array<double>{2, 3});
+    const auto y = x * 2;
+    std::vector<Variable<double>> kept;
+    bool throws = false;
+    const auto handle = y.register_hook([&](const Variable<double>& dy) {
+        CHECK((dy * y).shape() == Shape{2});  // with what was made before it
+        kept = {dy, dy * x};
+        if (throws) throw ValueError("thrown by a hook");
+    });
+    for (const bool now : {false, true}) {
+        throws = now;
+        const auto loss = sum(y);
+        kept.clear();
+        if (throws)
+            CHECK_THROWS_AS(tape.backward(loss, {.retain_graph = true}), ValueError);
+        else
+            tape.backward(loss, {.retain_graph = true});
+        REQUIRE(kept.size() == 2);
+        CHECK_THROWS_WITH_AS(kept[0].value(), message, TapeError);
+        CHECK_THROWS_WITH_AS(kept[1] + x, message, TapeError);
+        const auto later = x * 5 + y;  // in their place
+        CHECK(later.index() >= kept[1].index());
+        CHECK_THROWS_WITH_AS(kept[1].value(), message, TapeError);
+        CHECK(values(later) == Array<double>{14, 21});
+    }
+    tape.clear();
+    CHECK_THROWS_WITH_AS(kept[0].value(), doctest::Contains("its tape was cleared"), TapeError);
+}
+
 TEST_CASE("hooks: errors") {
     Tape<double> tape;
     const Parameter<double> w("w", Array<double>{3});

@@ -109,7 +109,7 @@ const std::map<std::string, Function>& functions() {
         {"pad",
          [](const Variables& in, const GoldenCase& g) {
              const auto r = list(g, "range");
-             return pad(in[0], r[0], static_cast<std::size_t>(r[1]), static_cast<std::size_t>(r[2]));
+             return pad(in[0], r[0], r[1], r[2]);
          }},
         {"index_select",
          [](const Variables& in, const GoldenCase& g) { return index_select(in[0], axis(g), g.integers("indices")); }},

@@ -92,6 +92,7 @@ TEST_CASE("a norm whose squares overflow, or vanish, or are no numbers") {
     (void)tape.constant(Array<double>{1.0, -std::numeric_limits<double>::infinity()});
     (void)tape.zeros({3});
     (void)tape.zeros({0, 2});
+    (void)tape.constant(Array<double>(-std::numeric_limits<double>::quiet_NaN()));
     CHECK(to_string(tape) ==
           "node  operation  inputs  shape      value\n"
           "   0  constant           [2]     |5e+200|\n"
@@ -99,7 +100,8 @@ TEST_CASE("a norm whose squares overflow, or vanish, or are no numbers") {
           "   2  constant           [3]        |nan|\n"
           "   3  constant           [2]        |inf|\n"
           "   4  constant           [3]          |0|\n"
-          "   5  constant           [0, 2]       |0|\n");
+          "   5  constant           [0, 2]       |0|\n"
+          "   6  constant           []           nan\n");
 }
 
 TEST_CASE("a long tape prints its ends, and a part when asked") {

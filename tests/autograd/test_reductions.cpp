@@ -84,8 +84,7 @@ TEST_CASE("reductions: errors") {
     CHECK_THROWS_WITH_AS(sum(scalar, 0), "sum: axis 0 of a scalar, which has no axes", IndexError);
     CHECK_THROWS_WITH_AS(sum(x, {0, -2}), "sum: axis -2 is named twice", ValueError);
     CHECK_THROWS_WITH_AS(sum(x, {0, 0, 0, 0, 0, 0, 0, 0, 0}), "Axes: an array has at most 8 axes", ShapeError);
-    CHECK_THROWS_WITH_AS(sum_to(x, Shape{2}),
-                         "sum_to: shapes [2] and [2, 3] do not broadcast: extents 2 and 3 differ and neither is 1",
+    CHECK_THROWS_WITH_AS(sum_to(x, Shape{2}), "sum_to: x is [2, 3]: expected a shape that broadcasts to it, not [2]",
                          ShapeError);
     CHECK_THROWS_WITH_AS(sum_to(x, Shape{1, 2, 3}),
                          "sum_to: x is [2, 3]: expected a shape that broadcasts to it, not [1, 2, 3]", ShapeError);

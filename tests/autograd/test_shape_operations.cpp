@@ -89,6 +89,11 @@ TEST_CASE("shape operations: values") {
     CHECK(stacked == Array<double>{{1, 4}, {2, 5}, {3, 6}});
     CHECK(unsqueeze(x, -1).shape() == Shape{2, 3, 1});
     CHECK(squeeze(unsqueeze(x, 0), 0).shape() == Shape{2, 3});
+    CHECK(reshape(x, {3, -1}).shape() == Shape{3, 2});
+    CHECK(reshape(x, {-1}).shape() == Shape{6});
+    CHECK(reshape(x, {-1, 6, x.shape()[0] / 2}).shape() == Shape{1, 6, 1});
+    CHECK(reshape(tape.zeros({0, 3}), {-1, 3}).shape() == Shape{0, 3});
+    CHECK(reshape(tape.scalar(1), {-1}).shape() == Shape{1});
 }
 
 TEST_CASE("shape operations that copy nothing") {
@@ -149,6 +154,7 @@ TEST_CASE("shape operations: errors") {
     const auto x = tape.variable(Array<double>::from_shape({2, 3}));
     const auto y = tape.variable(Array<double>::from_shape({2, 2}));
     const auto z = tape.variable(Array<double>::from_shape({2}));
+    const auto nothing = tape.zeros({0, 3});
     const std::size_t size = tape.size();
     CHECK_THROWS_WITH_AS(reshape(x, {4}), "reshape: x is [2, 3], 6 elements: expected a shape with as many, not [4]",
                          ShapeError);
@@ -157,9 +163,8 @@ TEST_CASE("shape operations: errors") {
     CHECK_THROWS_WITH_AS(unsqueeze(x, 3), "unsqueeze: axis 3 of an array with 3 axes: expected -3 to 2", IndexError);
     CHECK_THROWS_WITH_AS(transpose(z), "transpose: x is [2]: expected a matrix, or two axes to exchange", ShapeError);
     CHECK_THROWS_WITH_AS(transpose(x, 0, 2), "transpose: axis 2 of an array with 2 axes: expected -2 to 1", IndexError);
-    CHECK_THROWS_WITH_AS(
-        broadcast_to(x, {2, 4}),
-        "broadcast_to: shapes [2, 3] and [2, 4] do not broadcast: extents 3 and 4 differ and neither is 1", ShapeError);
+    CHECK_THROWS_WITH_AS(broadcast_to(x, {2, 4}), "broadcast_to: x is [2, 3]: it does not broadcast to [2, 4]",
+                         ShapeError);
     CHECK_THROWS_WITH_AS(broadcast_to(x, {3}), "broadcast_to: x is [2, 3]: it does not broadcast to [3]", ShapeError);
     CHECK_THROWS_WITH_AS(slice(x, 1, 1, 4),
                          "slice: x is [2, 3]: expected 0 <= start <= stop <= 3 along axis 1, got 1:4", IndexError);
@@ -167,6 +172,20 @@ TEST_CASE("shape operations: errors") {
                          "slice: x is [2, 3]: expected 0 <= start <= stop <= 2 along axis 0, got -3:1", IndexError);
     CHECK_THROWS_WITH_AS(select(x, 1, 3), "select: x is [2, 3]: index 3 along axis 1: expected -3 to 2", IndexError);
     CHECK_THROWS_WITH_AS(pad(x, 2, 1, 1), "pad: axis 2 of an array with 2 axes: expected -2 to 1", IndexError);
+    CHECK_THROWS_WITH_AS(
+        pad(x, 0, -1, 1),
+        "pad: before is -1, after is 1: expected numbers of zeros, not negative; slice takes elements away",
+        ValueError);
+    CHECK_THROWS_AS(pad(x, 0, 0, std::numeric_limits<std::ptrdiff_t>::max()), ValueError);
+    CHECK_THROWS_WITH_AS(reshape(x, {-1, 4}),
+                         "reshape: x is [2, 3], 6 elements: expected a shape with as many, not [-1, 4]", ShapeError);
+    CHECK_THROWS_WITH_AS(reshape(x, {-1, 0}),
+                         "reshape: x is [2, 3], 6 elements: expected a shape with as many, not [-1, 0]", ShapeError);
+    CHECK_THROWS_AS(reshape(nothing, {0, -1}), ShapeError);  // it could be anything
+    CHECK_THROWS_WITH_AS(reshape(x, {-1, -1}), "reshape: extent 1 is -1: expected at least 0, or -1 for one of them",
+                         ValueError);
+    CHECK_THROWS_WITH_AS(reshape(x, {2, -3}), "reshape: extent 1 is -3: expected at least 0, or -1 for one of them",
+                         ValueError);
     CHECK_THROWS_WITH_AS(concat(std::vector<Variable<double>>{}, 0), "concat: no arrays: expected at least one",
                          ValueError);
     CHECK_THROWS_WITH_AS(concat(std::vector{x, y}, 0),

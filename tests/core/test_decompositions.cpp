@@ -174,7 +174,6 @@ TEST_CASE("errors of decompositions") {
                          "spectral_radius: a is [1, 2]: expected a square matrix", ShapeError);
     Array<double> nan = matrix<double>({{1, 2}, {3, 4}});
     nan(1, 0) = std::numeric_limits<double>::quiet_NaN();
-    CHECK_THROWS_WITH_AS(linalg::spectral_norm(nan),
-                         "spectral_norm: a is [2, 2] and holds nan at flat index 2: expected finite numbers",
+    CHECK_THROWS_WITH_AS(linalg::spectral_norm(nan), "spectral_norm: a holds nan at [1, 0]: expected finite numbers",
                          ValueError);
 }

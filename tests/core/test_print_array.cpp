@@ -37,7 +37,7 @@ TEST_CASE("numbers too large or too small for fixed decimals are scientific") {
 
 TEST_CASE("what is no number prints as such") {
     const double infinity = std::numeric_limits<double>::infinity();
-    CHECK(to_string(Array<double>{0.5, std::numeric_limits<double>::quiet_NaN(), -infinity}) == "[ 0.5,  nan, -inf]");
+    CHECK(to_string(Array<double>{0.5, -std::numeric_limits<double>::quiet_NaN(), -infinity}) == "[ 0.5,  nan, -inf]");
 }
 
 TEST_CASE("of large arrays the corners are shown; empty ones say their shape") {

@@ -58,6 +58,19 @@ TEST_CASE("broadcast_shape is NumPy's rule") {
                          ShapeError);
 }
 
+TEST_CASE("broadcasts_to goes one way only") {
+    CHECK(broadcasts_to({}, {}));
+    CHECK(broadcasts_to({}, {3, 4}));
+    CHECK(broadcasts_to({4}, {3, 4}));
+    CHECK(broadcasts_to({3, 1}, {3, 4}));
+    CHECK(broadcasts_to({1}, {0}));
+    CHECK(!broadcasts_to({3, 4}, {4}));
+    CHECK(!broadcasts_to({3}, {3, 4}));
+    CHECK(!broadcasts_to({3, 4}, {3, 1}));
+    CHECK(!broadcasts_to({1, 4}, {4}));
+    CHECK(!broadcasts_to({0}, {1}));
+}
+
 TEST_CASE("broadcast_shape names the shapes in the order of the call") {
     CHECK_THROWS_WITH_AS(broadcast_shape("mul", {12}, {32, 10}),
                          "mul: shapes [12] and [32, 10] do not broadcast: extents 12 and 10 differ and neither is 1",

@@ -307,7 +307,8 @@ void add_shapes(std::vector<RandomCase>& cases) {
     cases.push_back({"pad", [](Draw& draw) {
                          const Shape shape = draw.shape(1);
                          const std::ptrdiff_t axis = draw.axis(shape.rank());
-                         const std::size_t before = draw.below(3), after = draw.below(3) + (before == 0);
+                         const auto before = static_cast<std::ptrdiff_t>(draw.below(3));
+                         const auto after = static_cast<std::ptrdiff_t>(draw.below(3)) + (before == 0);
                          return case_of_one("pad", draw, shape,
                                             [=](const auto& in) { return pad(in[0], axis, before, after); });
                      }});
