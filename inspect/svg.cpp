@@ -1,5 +1,6 @@
 #include <ebb/core/error.hpp>
 #include <ebb/core/file.hpp>
+#include <ebb/inspect/contours.hpp>
 #include <ebb/inspect/number_text.hpp>
 #include <ebb/inspect/palette.hpp>
 #include <ebb/inspect/svg.hpp>
@@ -381,6 +382,17 @@ std::string to_svg(const HeatMap& figure, const SvgOptions& options) {
             canvas.add(
                 fmt::format("<path d=\"{}\" fill=\"{}\"/>", path, heat_colour(static_cast<double>(shade) / shades)));
     canvas.add("</g>");
+    std::string contours;
+    const auto point = [&](double column, double row) {
+        const double from_left = figure.x.reversed ? static_cast<double>(columns) - 0.5 - column : column + 0.5;
+        const double from_bottom = figure.y.reversed ? static_cast<double>(rows) - 0.5 - row : row + 0.5;
+        return fmt::format("{} {}", px(plot.left + width * from_left), px(plot.bottom - height * from_bottom));
+    };
+    for (const ContourSegment& piece : contour_segments(figure, values, scale))
+        contours +=
+            fmt::format("M{}L{}", point(piece.column_from, piece.row_from), point(piece.column_to, piece.row_to));
+    if (!contours.empty())
+        canvas.add(fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"#ffffff\" opacity=\"0.75\"/>", contours));
     draw_colour_bar(canvas, plot, figure.value, scale);
     draw_y_axis(canvas, figure.y, ticks.y, plot, false);
     draw_x_axis(canvas, figure.x, ticks.x, plot, false);
