@@ -216,6 +216,13 @@ class Intermediates {
     std::size_t size_ = 0;
 };
 
+/// Steps of a cell that lie on the tape at one distance from each other, as those of a layer do.
+struct StepRun {
+    std::size_t steps = 1;
+    NodeIndex nodes = 1;                        ///< from a step to the next one
+    std::ptrdiff_t intermediates_distance = 0;  ///< from a step's to those of the next one, in numbers
+};
+
 /// How a recorded operation goes back. One constant object per operation and scalar type; what differs from node to
 /// node is in the node and in its saved memory.
 template <class T>
@@ -229,6 +236,9 @@ class Operation {
 
     /// The named intermediates of a node: none by default.
     virtual Intermediates<T> intermediates(const Tape<T>& /*tape*/, const Node<T>& /*node*/) const { return {}; }
+
+    /// The steps of which the node is the first: by default itself alone. Who looks at all steps can take a run as one.
+    virtual StepRun run_from(const Node<T>& /*node*/) const { return {}; }
 
     /// Whether it reads a transposed input as it lies in memory (transposed.hpp); else such an input is copied in
     /// order.

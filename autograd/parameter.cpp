@@ -21,10 +21,8 @@ Parameter<T>::Parameter(std::string name, Array<T> value) : state_(std::make_sha
 }
 
 template <class T>
-typename Parameter<T>::State& Parameter<T>::state() const {
-    if (!state_)
-        fail<ValueError>("Parameter: it was default-constructed and holds no array: expected Parameter(name, array)");
-    return *state_;
+void Parameter<T>::fail_without_array() {
+    fail<ValueError>("Parameter: it was default-constructed and holds no array: expected Parameter(name, array)");
 }
 
 template <class T>
@@ -35,21 +33,6 @@ const std::string& Parameter<T>::name() const {
 template <class T>
 void Parameter<T>::set_name(std::string name) {
     state().name = Name(name);
-}
-
-template <class T>
-const Shape& Parameter<T>::shape() const {
-    return state().shape;
-}
-
-template <class T>
-std::size_t Parameter<T>::size() const {
-    return state().value.size();
-}
-
-template <class T>
-const Array<T>& Parameter<T>::value() const {
-    return state().value;
 }
 
 template <class T>

@@ -33,10 +33,10 @@ class Parameter : public Operators<T> {
 
     const std::string& name() const;
     void set_name(std::string name);
-    const Shape& shape() const;
-    std::size_t size() const;
+    const Shape& shape() const { return state().shape; }
+    std::size_t size() const { return state().value.size(); }
 
-    const Array<T>& value() const;
+    const Array<T>& value() const { return state().value; }
     /// For writing elements. A backward pass over a graph that was recorded before the write refuses to run: it would
     /// mix the old values with the new ones. To replace the whole array use `set_value`: another array put in this
     /// one's place is other memory, and views onto the old one dangle.
@@ -78,7 +78,11 @@ class Parameter : public Operators<T> {
         bool gradient_is_zero = true;
         bool requires_grad = true;
     };
-    State& state() const;
+    State& state() const {
+        if (!state_) fail_without_array();
+        return *state_;
+    }
+    [[noreturn]] static void fail_without_array();
     HookHandle<T> add_hook(GradientHook<T> hook);
     std::shared_ptr<State> state_;
 };

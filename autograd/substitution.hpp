@@ -24,9 +24,15 @@ class Substitution {
     Substitution& operator=(const Substitution&) = delete;
 
     /// What stands in the parameter's place; nullptr where nothing does.
-    static const Variable<T>* of(const Parameter<T>& parameter) noexcept;
+    static const Variable<T>* of(const Parameter<T>& parameter) noexcept {
+        for (const Substitution* s = innermost_; s; s = s->outer_)
+            if (s->parameter_.shares_with(parameter)) return &s->value_;
+        return nullptr;
+    }
 
   private:
+    static inline constinit thread_local Substitution* innermost_ = nullptr;
+
     Parameter<T> parameter_;
     Variable<T> value_;
     Substitution* outer_;

@@ -6,16 +6,17 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <limits>
 #include <mutex>
 
 #include <fmt/format.h>
 
 namespace ebb {
-namespace {
 
-/// Its address tells threads apart.
-thread_local char thread_marker;
+constinit thread_local char detail::thread_marker = 0;
+
+namespace {
 
 template <class T>
 thread_local Tape<T>* innermost_tape = nullptr;
@@ -81,7 +82,8 @@ StepOwner new_step_owner() noexcept {
 // ---- life -----------------------------------------------------------------------------------------------------------
 
 template <class T>
-Tape<T>::Tape() : anchor_(anchors<T>().take()), outer_(innermost_tape<T>), thread_(&thread_marker), pool_(gradients_) {
+Tape<T>::Tape()
+    : anchor_(anchors<T>().take()), outer_(innermost_tape<T>), thread_(&detail::thread_marker), pool_(gradients_) {
     anchor_->tape = this;
     innermost_tape<T> = this;
 }
@@ -133,17 +135,13 @@ std::size_t Tape<T>::allocations() const noexcept {
 }
 
 template <class T>
-void Tape<T>::check_thread(std::string_view call) const {
-    if (thread_ != &thread_marker)
-        fail<TapeError>(fmt::format("{}: the tape belongs to another thread: expected one tape per thread", call));
+void Tape<T>::fail_on_thread(std::string_view call) const {
+    fail<TapeError>(fmt::format("{}: the tape belongs to another thread: expected one tape per thread", call));
 }
 
 template <class T>
-void Tape<T>::check(std::string_view call, const Variable<T>& variable) const {
-    if (variable.anchor_ == anchor_ && anchor_->is_alive(variable.generation_)) {
-        check_thread(call);
-        return;
-    }
+void Tape<T>::fail_check(std::string_view call, const Variable<T>& variable) const {
+    if (is_here(variable)) fail_on_thread(call);
     if (!variable.anchor_)
         fail<TapeError>(fmt::format("{}: an operand is a default-constructed Variable, which is on no tape", call));
     variable.node();  // throws for a tape that was cleared or destroyed
@@ -227,11 +225,9 @@ void check_not_resized(const std::string& name, const Shape& shape, const Array<
 }
 }  // namespace
 
-/// The value of a parameter may have moved to other memory: `p.mutable_value() = array`.
 template <class T>
-void Tape<T>::refresh(Node<T>& parameter) const {
+void Tape<T>::refresh_moved(Node<T>& parameter) const {
     const typename Parameter<T>::State& state = *parameters_[parameter.parameter - 1].state;
-    if (parameter.value == state.value.data() && state.value.size() == state.shape.size()) return;
     check_not_resized(state.name.text(), state.shape, state.value);
     parameter.value = state.value.data();
 }
@@ -257,6 +253,7 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
     ParameterUse& use = parameters_[parameter_count_++];
     Node<T>& node = append(state.shape, state.value.data());
     use.state = parameter.state_;
+    use.size = state.value.size();
     use.node = static_cast<NodeIndex>(node_count_ - 1);
     use.version = state.version;
     if (anomaly_detection()) use.digest = detail::digest(state.value.data(), state.value.size());
@@ -270,12 +267,12 @@ template <class T>
 typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::span<const Variable<T>> inputs,
                                            const Shape& shape, const T* value) {
     const auto call = [&]() -> std::string_view { return operation.info().name; };  // looked up for errors only
-    if (thread_ != &thread_marker) check_thread(call());
+    if (!is_on_its_thread()) fail_on_thread(call());
     bool wanted = false;
     std::int32_t time_step = -1;
     StepOwner owner = 0;
     for (const Variable<T>& input : inputs) {
-        if (input.anchor_ != anchor_ || input.generation_ != anchor_->generation) check(call(), input);
+        if (!is_here(input)) fail_check(call(), input);
         Node<T>& node = this->node(input.index_);
         if (node.parameter) refresh(node);
         if (node.transposed && !operation.takes_transposed()) contiguous(node);
@@ -286,7 +283,7 @@ typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::s
         }
     }
     const std::size_t size = checked_size<T>(call, "its result", shape);
-    const Mark before = anomaly_detection() ? mark() : Mark{};
+    const std::optional<Mark> before = anomaly_detection() ? std::optional(mark()) : std::nullopt;
     T* const memory = value ? nullptr : values_.template allocate<T>(size);
     Node<T>& node = append(shape, value ? value : memory);
     node.time_step = time_step;
@@ -298,7 +295,7 @@ typename Tape<T>::Recorded Tape<T>::record(const Operation<T>& operation, std::s
         node.input_count = static_cast<std::uint32_t>(inputs.size());
         for (const Variable<T>& input : inputs) inputs_.push_back(input.index_);
     }
-    if (anomaly_detection()) note_origin(operation, inputs, before);
+    if (before) note_origin(operation, inputs, *before);
     return {node, memory, static_cast<NodeIndex>(node_count_ - 1), node.operation != nullptr};
 }
 
@@ -306,7 +303,7 @@ template <class T>
 typename Tape<T>::Recorded Tape<T>::record_again(const Recorded& before,
                                                  std::span<const std::pair<std::size_t, NodeIndex>> changed,
                                                  const T* value) {
-    const Mark without = anomaly_detection() ? mark() : Mark{};
+    const std::optional<Mark> without = anomaly_detection() ? std::optional(mark()) : std::nullopt;
     Node<T>& node = append(before.node.shape, value);
     node = before.node;
     node.value = value;
@@ -319,7 +316,7 @@ typename Tape<T>::Recorded Tape<T>::record_again(const Recorded& before,
         std::copy_n(inputs_.begin() + before.node.first_input, node.input_count, inputs_.end() - node.input_count);
         for (const auto& [place, index] : changed) inputs_[node.first_input + place] = index;
     }
-    if (anomaly_detection()) note_origin_again(before.index, changed, without);
+    if (without) note_origin_again(before.index, changed, *without);
     return {node, nullptr, static_cast<NodeIndex>(node_count_ - 1), before.recorded};
 }
 

@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <initializer_list>
 #include <map>
 #include <memory>
@@ -37,6 +36,11 @@ struct BackwardOptions {
 
 template <class T>
 class ScratchTape;
+
+namespace detail {
+/// Its address tells threads apart.
+extern constinit thread_local char thread_marker;
+}  // namespace detail
 
 /// What a pass thinks of nodes that an earlier one has freed. Their values are there until `clear()`, so looking at
 /// derivatives can allow them; training cannot: a second pass is nearly always a mistake.
@@ -193,7 +197,9 @@ class Tape {
     void multiply(std::size_t rows, std::size_t k, std::size_t n, const T* x, Node<T>& w, Transpose transposed,
                   bool add, T* y);
     /// Throws TapeError, naming `call`, unless the variable is alive, of this tape and this thread.
-    void check(std::string_view call, const Variable<T>& variable) const;
+    void check(std::string_view call, const Variable<T>& variable) const {
+        if (!is_here(variable) || !is_on_its_thread()) fail_check(call, variable);
+    }
 
     /// Throws TapeError, naming `call`, where a backward pass from `root` would meet a freed node or a parameter that
     /// was written since it was recorded.
@@ -250,6 +256,7 @@ class Tape {
 
     struct ParameterUse {
         std::shared_ptr<typename Parameter<T>::State> state;
+        std::size_t size = 0;  // of its value
         NodeIndex node = 0;
         std::uint64_t version = 0;
         std::vector<Share> shares;
@@ -293,7 +300,15 @@ class Tape {
     void check_gradient_from(NodeIndex index, std::size_t i, const T* gradient, const Shape& shape) const;
     void check_gradients_of_inputs(NodeIndex index) const;
     void check_unwritten(std::string_view call, NodeIndex root) const;
-    void check_thread(std::string_view call) const;
+    bool is_here(const Variable<T>& variable) const noexcept {
+        return variable.anchor_ == anchor_ && anchor_->is_alive(variable.generation_);
+    }
+    bool is_on_its_thread() const noexcept { return thread_ == &detail::thread_marker; }
+    void check_thread(std::string_view call) const {
+        if (!is_on_its_thread()) fail_on_thread(call);
+    }
+    [[noreturn]] void fail_check(std::string_view call, const Variable<T>& variable) const;
+    [[noreturn]] void fail_on_thread(std::string_view call) const;
     Variable<T> leaf(const T* data, const Shape& shape, bool requires_grad);
     void backward_from(const Variable<T>& loss, const Array<T>& seed, BackwardOptions options);
     void start_backward(const Variable<T>& loss, const T* seed, BackwardOptions options);
@@ -304,7 +319,13 @@ class Tape {
     template <class Function>
     void for_each_reached(NodeIndex root, Function f) const;
     void forget_pass(NodeIndex root);
-    void refresh(Node<T>& parameter) const;
+    /// The value of a parameter may have moved to other memory: `p.mutable_value() = array`.
+    void refresh(Node<T>& parameter) const {
+        const ParameterUse& use = parameters_[parameter.parameter - 1];
+        const Array<T>& value = use.state->value;
+        if (parameter.value != value.data() || use.size != value.size()) refresh_moved(parameter);
+    }
+    void refresh_moved(Node<T>& parameter) const;
     void backward_recorded(const Variable<T>& loss, const T* seed);
     void run_backward(NodeIndex root, const T* seed, bool retain_graph);
     void retain(Node<T>& node);
@@ -320,11 +341,10 @@ class Tape {
     std::vector<std::unique_ptr<Node<T>[]>> chunks_;
     std::size_t node_count_ = 0;
     std::vector<NodeIndex> inputs_;
-    std::deque<ParameterUse>
-        parameters_;  // a deque: its entries keep their place, and their vectors' memory, over clear()
-    std::size_t parameter_count_ = 0;
-    std::size_t last_used_ = 0;          // the parameter at which `use` has stopped searching
-    std::vector<ProductTerm<T>> terms_;  // of the weight that is at its turn
+    std::vector<ParameterUse> parameters_;  // its entries keep their vectors' memory over clear()
+    std::size_t parameter_count_ = 0;       // of those that are in use
+    std::size_t last_used_ = 0;             // the parameter that was asked for last
+    std::vector<ProductTerm<T>> terms_;     // of the weight that is at its turn
     std::vector<std::pair<NodeIndex, std::shared_ptr<void>>> kept_;  // objects of nodes, in their order
     std::unique_ptr<Tape> scratch_;                                  // of checkpoints
     std::vector<Origin> origins_;
@@ -346,5 +366,72 @@ std::vector<Variable<T>> grad(const Variable<T>& y, std::vector<Variable<T>> xs,
 
 /// A number for a cell, by which its steps on a tape recognise each other.
 StepOwner new_step_owner() noexcept;
+
+// ---- what operations ask for at every node ------------------------------------------------------------------------
+
+// Here, and so inline: the calls would take as long as a small node's arithmetic.
+
+template <class T>
+Node<T>& Variable<T>::node() const {
+    if (!anchor_ || !anchor_->is_alive(generation_)) fail_without_node();
+    return anchor_->tape->node(index_);
+}
+template <class T>
+Tape<T>& Variable<T>::tape() const {
+    if (!anchor_ || !anchor_->is_alive(generation_)) fail_without_node();
+    return *anchor_->tape;
+}
+template <class T>
+const Shape& Variable<T>::shape() const {
+    return node().shape;
+}
+template <class T>
+std::size_t Variable<T>::size() const {
+    return node().shape.size();
+}
+template <class T>
+bool Variable<T>::requires_grad() const {
+    return node().requires_grad;
+}
+template <class T>
+std::int32_t Variable<T>::time_step() const {
+    return node().time_step;
+}
+
+template <class T>
+const T* Backward<T>::dy(std::size_t output) const noexcept {
+    return this->output(output).gradient;
+}
+template <class T>
+const Node<T>& Backward<T>::output(std::size_t k) const noexcept {
+    return tape_.node(index_ + static_cast<NodeIndex>(k));
+}
+template <class T>
+Node<T>& Backward<T>::input_node(std::size_t i) const noexcept {
+    return tape_.node(tape_.input(node_, i));
+}
+template <class T>
+const Node<T>& Backward<T>::input(std::size_t i) const noexcept {
+    return input_node(i);
+}
+template <class T>
+std::uint64_t Backward<T>::number() const noexcept {
+    return tape_.passes_;
+}
+template <class T>
+GradientTarget<T> Backward<T>::target(std::size_t i) const {
+    Node<T>& input = input_node(i);
+    if (input.gradient) return {input.gradient, false};
+    input.gradient = acquire(input.shape.size());
+    return {input.gradient, true};
+}
+template <class T>
+T* Backward<T>::acquire(std::size_t size) const {
+    return tape_.pool_.acquire(size);
+}
+template <class T>
+void Backward<T>::release(T* memory, std::size_t size) const {
+    tape_.pool_.release(memory, size);
+}
 
 }  // namespace ebb

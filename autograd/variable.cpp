@@ -22,32 +22,13 @@ template <class T>
 Variable<T>::Variable(const Parameter<T>& parameter) : Variable(Tape<T>::active().use(parameter)) {}
 
 template <class T>
-Tape<T>& Variable<T>::tape() const {
-    node();
-    return *anchor_->tape;
-}
-
-template <class T>
-Node<T>& Variable<T>::node() const {
+void Variable<T>::fail_without_node() const {
     if (!anchor_) fail<TapeError>("Variable: it was default-constructed and is on no tape");
-    if (!anchor_->is_alive(generation_))
-        fail<TapeError>(
-            generation_ > anchor_->generation
-                ? "Variable: it was made in a hook, which has returned since: copy what outlasts a hook into an array, "
-                  "x.value()"
-                : "Variable: its tape was cleared or destroyed since: copy what outlasts a tape into an array, "
-                  "x.value(), and make a new variable from it");
-    return anchor_->tape->node(index_);
-}
-
-template <class T>
-const Shape& Variable<T>::shape() const {
-    return node().shape;
-}
-
-template <class T>
-std::size_t Variable<T>::size() const {
-    return node().shape.size();
+    fail<TapeError>(generation_ > anchor_->generation
+                        ? "Variable: it was made in a hook, which has returned since: copy what outlasts a hook into "
+                          "an array, x.value()"
+                        : "Variable: its tape was cleared or destroyed since: copy what outlasts a tape into an "
+                          "array, x.value(), and make a new variable from it");
 }
 
 template <class T>
@@ -126,11 +107,6 @@ Variable<T> detail::array_as_gradient(const Variable<T>& dy, const Array<T>& arr
 }
 
 template <class T>
-bool Variable<T>::requires_grad() const {
-    return node().requires_grad;
-}
-
-template <class T>
 bool Variable<T>::is_leaf() const {
     return node().operation == nullptr && !node().further_output;
 }
@@ -156,11 +132,6 @@ template <class T>
 const Variable<T>& Variable<T>::named(std::string_view name) const {
     node().name = Name(name);
     return *this;
-}
-
-template <class T>
-std::int32_t Variable<T>::time_step() const {
-    return node().time_step;
 }
 
 template Variable<float> detail::array_as_gradient(const Variable<float>&, const Array<float>&);

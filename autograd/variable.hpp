@@ -103,6 +103,7 @@ class Variable : public Operators<T> {
     /// The time step of the newest recurrent step that went into it; -1 for none.
     std::int32_t time_step() const;
 
+    // Asked for at every operation; defined in tape.hpp. Each throws TapeError where the tape was cleared or destroyed.
     Tape<T>& tape() const;
     NodeIndex index() const noexcept { return index_; }
     Node<T>& node() const;
@@ -110,6 +111,7 @@ class Variable : public Operators<T> {
   private:
     friend class Tape<T>;
     HookHandle<T> add_hook(GradientHook<T> hook) const;
+    [[noreturn]] void fail_without_node() const;
     Variable(TapeAnchor<T>* anchor, NodeIndex index) noexcept
         : anchor_(anchor), index_(index), generation_(anchor->generation) {}
 

@@ -49,13 +49,21 @@ class FileError : public Error {
     using Error::Error;
 };
 
+class ErrorContext;
+namespace detail {
+extern constinit thread_local const ErrorContext* innermost_context;
+}
+
 /// Says, in every error that `fail` throws while it is in scope, which module was running and at which time step.
 /// Holds pointers only, so that a cell can afford one at every step.
 class ErrorContext {
   public:
     /// `name` and `type` must outlive the context; a negative `time_step` is left out of the message.
-    ErrorContext(const std::string& name, const char* type, std::int64_t time_step = -1) noexcept;
-    ~ErrorContext();
+    ErrorContext(const std::string& name, const char* type, std::int64_t time_step = -1) noexcept
+        : outer_(detail::innermost_context), name_(name), type_(type), time_step_(time_step) {
+        detail::innermost_context = this;
+    }
+    ~ErrorContext() { detail::innermost_context = outer_; }
     ErrorContext(const ErrorContext&) = delete;
     ErrorContext& operator=(const ErrorContext&) = delete;
 

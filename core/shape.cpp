@@ -5,9 +5,8 @@
 
 namespace ebb {
 
-void Shape::push_back(std::size_t extent) {
-    if (rank_ == max_rank) fail<ShapeError>(fmt::format("Shape: an array has at most {} axes", max_rank));
-    extents_[rank_++] = extent;
+void Shape::fail_for_rank() {
+    fail<ShapeError>(fmt::format("Shape: an array has at most {} axes", max_rank));
 }
 
 Shape Shape::inserted(std::size_t axis, std::size_t extent) const {

@@ -44,7 +44,10 @@ class Shape {
     const std::size_t* end() const noexcept { return extents_.data() + rank_; }
 
     /// Appends an extent. Throws ShapeError when there are 8 already.
-    void push_back(std::size_t extent);
+    void push_back(std::size_t extent) {
+        if (rank_ == max_rank) fail_for_rank();
+        extents_[rank_++] = extent;
+    }
     /// The same extents with `extent` inserted before `axis`.
     Shape inserted(std::size_t axis, std::size_t extent) const;
     /// The same extents without `axis`.
@@ -58,6 +61,8 @@ class Shape {
     }
 
   private:
+    [[noreturn]] static void fail_for_rank();
+
     std::array<std::size_t, max_rank> extents_{};
     std::size_t rank_ = 0;
 };

@@ -145,32 +145,27 @@ void add_norms(const typename Tape<T>::Share& share, std::size_t rows, std::size
     for (std::size_t t = 0; t < count; ++t) norms[t] *= x_norms[t];
 }
 
-/// How many numbers b lies behind a: in the tape's memory, or the whole sequence in one array.
-template <class T>
-std::ptrdiff_t distance_between(const T* a, const T* b) {
-    return (reinterpret_cast<std::intptr_t>(b) - reinterpret_cast<std::intptr_t>(a)) /
-           static_cast<std::ptrdiff_t>(sizeof(T));
-}
-
 /// Blocks of one form that follow each other at one distance in memory, as those of a layer do: of small steps a call
 /// for each would take longer than what it does.
 template <class T>
 struct Run {
     Block<T> first;
-    std::size_t begin = 0, count = 0;  // among the steps
-    std::ptrdiff_t distance = 0;
+    std::size_t begin = 0, count = 0;   // among the steps
+    std::intptr_t bytes = 0, next = 0;  // from a block to the next one; where that is expected
 
-    /// Whether the block of the next step goes on with it; then it does.
-    bool takes(const Block<T>& next) {
-        if (!next.data != !first.data || next.rows != first.rows || next.columns != first.columns ||
-            next.stride != first.stride)
+    std::ptrdiff_t distance() const { return bytes / static_cast<std::ptrdiff_t>(sizeof(T)); }
+
+    /// Whether the block of the next step goes on with it; then it does. Blocks may be arrays of their own.
+    bool takes(const Block<T>& block) {
+        const auto address = reinterpret_cast<std::intptr_t>(block.data);
+        if (block.rows != first.rows || block.columns != first.columns || block.stride != first.stride) return false;
+        if (count == 1) {
+            if (!block.data != !first.data) return false;
+            bytes = address - reinterpret_cast<std::intptr_t>(first.data);
+        } else if (address != next) {
             return false;
-        const auto steps = static_cast<std::ptrdiff_t>(count);
-        const std::ptrdiff_t so_far = distance_between(first.data, next.data);
-        if (count == 1)
-            distance = so_far;
-        else if (so_far != steps * distance)
-            return false;
+        }
+        next = address + bytes;
         ++count;
         return true;
     }
@@ -211,7 +206,7 @@ void add_state(const Tape<T>& tape, ProbeSeries& series, StateFlow& state) {
     state.time_step = std::move(series.time_step);
     for (std::vector<double>* list : {&state.grad_norm, &state.value_norm, &state.saturation}) list->resize(steps);
     auto gradients = for_runs<T>([&](const Run<T>& run) {
-        frobenius_norms(run.first.data, run.count, run.distance, run.first.size(), &state.grad_norm[run.begin]);
+        frobenius_norms(run.first.data, run.count, run.distance(), run.first.size(), &state.grad_norm[run.begin]);
     });
     auto values = for_runs<T>([&](const Run<T>& run) {
         const std::size_t size = run.first.size();
@@ -220,11 +215,11 @@ void add_state(const Tape<T>& tape, ProbeSeries& series, StateFlow& state) {
         constexpr std::size_t some_numbers = 16384;
         const std::size_t some = std::max<std::size_t>(some_numbers / std::max<std::size_t>(size, 1), 1);
         for (std::size_t k = 0; k < run.count; k += some) {
-            const T* const first = run.first.data + static_cast<std::ptrdiff_t>(k) * run.distance;
+            const T* const first = run.first.data + static_cast<std::ptrdiff_t>(k) * run.distance();
             const std::size_t count = std::min(some, run.count - k);
             double* const saturation = &state.saturation[run.begin + k];
-            frobenius_norms(first, count, run.distance, size, &state.value_norm[run.begin + k]);
-            kernels<FlowKernels<T>>().count_above(first, count, run.distance, size, T(0.9), saturation);
+            frobenius_norms(first, count, run.distance(), size, &state.value_norm[run.begin + k]);
+            kernels<FlowKernels<T>>().count_above(first, count, run.distance(), size, T(0.9), saturation);
             for (std::size_t step = 0; step < count; ++step) saturation[step] *= share;
         }
     });
@@ -260,7 +255,7 @@ void add_gates(GateSeries<T>& series, std::vector<GateFlow>& gates) {
                 GateFlow& gate = gates[first_gate + g + k];
                 figures[k] = {&gate.mean[run.begin], &gate.closed[run.begin], &gate.open[run.begin]};
             }
-            kernels<FlowKernels<T>>().gates(run.first.data + g * run.first.columns, run.count, run.distance,
+            kernels<FlowKernels<T>>().gates(run.first.data + g * run.first.columns, run.count, run.distance(),
                                             run.first.rows, run.first.columns, run.first.stride, figures.data(), count);
         }
     });

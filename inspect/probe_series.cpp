@@ -73,6 +73,19 @@ class GateEntries {
         }
     }
 
+    /// The gates of a state's only step so far, again at each of `time_steps`, `distance` numbers further each time.
+    void repeat(std::size_t place, std::span<const std::int32_t> time_steps, std::ptrdiff_t distance) {
+        for (const Known& known : of_state_[place]) {
+            GateSeries<T>& series = all_[known.place];
+            series.time_step.insert(series.time_step.end(), time_steps.begin(), time_steps.end());
+            Block<T> block = series.step.back();
+            for (std::size_t k = 0; k < time_steps.size(); ++k) {
+                block.data += distance;
+                series.step.push_back(block);
+            }
+        }
+    }
+
   private:
     static bool is_beside(const Intermediate<T>& a, const Intermediate<T>& b) {
         return b.data == a.data + a.columns && b.rows == a.rows && b.columns == a.columns && b.stride == a.stride;
@@ -152,6 +165,9 @@ class StateEntries {
         return runs.back();
     }
 
+    /// Whether the cell of this state has had no step so far.
+    bool begins(const Node<T>& node) { return runs_of(node).empty(); }
+
   private:
     std::vector<std::size_t>& runs_of(const Node<T>& node) {
         // The states take turns, h, c, h, c: the search goes on where it has stopped.
@@ -221,6 +237,46 @@ void check_chain(const char* call, const Tape<T>& tape, const ProbeSeries& serie
 
 }  // namespace
 
+namespace {
+
+/// The steps of a layer, of which `index` is the first node, all at once: of small steps, to find out for each what it
+/// belongs to would take longer than to read its numbers. Returns how many nodes they are; 0 where the steps must be
+/// taken one by one.
+template <class T>
+NodeIndex add_run(const Tape<T>& tape, NodeIndex index, StateEntries<T>& states, GateEntries<T>& gates,
+                  AllSeries<T>& all) {
+    const Node<T>& first = tape.node(index);
+    const StepRun run = first.operation->run_from(first);
+    const NodeIndex end = index + static_cast<NodeIndex>(run.steps) * run.nodes;
+    if (run.steps < 2 || end > tape.size()) return 0;
+    for (NodeIndex state = index; state < index + run.nodes; ++state) {
+        const Node<T>& of_first = tape.node(state);
+        if (!states.begins(of_first)) return 0;
+        for (NodeIndex k = state; k < end; k += run.nodes) {
+            const Node<T>& node = tape.node(k);
+            if (!node.probe || node.name != of_first.name || node.step_owner != of_first.step_owner) return 0;
+        }
+    }
+    for (NodeIndex state = index; state < index + run.nodes; ++state) {
+        const std::size_t place = states.of(state, tape.node(state));
+        ProbeSeries& series = all.states[place];
+        series.node.resize(run.steps);
+        series.time_step.resize(run.steps);
+        for (std::size_t k = 0; k < run.steps; ++k) {
+            series.node[k] = state + static_cast<NodeIndex>(k) * run.nodes;
+            series.time_step[k] = tape.node(series.node[k]).time_step;
+        }
+        if (state != index) continue;
+        const Intermediates<T> of_step = first.operation->intermediates(tape, first);
+        if (of_step.size() == 0) continue;
+        gates.add(place, first, std::span(of_step.begin(), of_step.size()));
+        gates.repeat(place, std::span(series.time_step).subspan(1), run.intermediates_distance);
+    }
+    return end - index;
+}
+
+}  // namespace
+
 template <class T>
 AllSeries<T> all_series(const Tape<T>& tape) {
     AllSeries<T> all;
@@ -233,6 +289,12 @@ AllSeries<T> all_series(const Tape<T>& tape) {
         const Node<T>& node = tape.node(index);
         if (node.intermediate) waiting_gates.push_back(index);
         if (!node.probe) continue;
+        if (node.operation) {
+            if (const NodeIndex nodes = add_run(tape, index, states, gates, all); nodes > 0) {
+                index += nodes - 1;
+                continue;
+            }
+        }
         const std::size_t place = states.of(index, node);
         all.states[place].node.push_back(index);
         all.states[place].time_step.push_back(node.time_step);

@@ -35,12 +35,10 @@ std::string Module<T>::probe_name(const std::string& what) const {
 }
 
 template <class T>
-void Module<T>::refresh_names(std::size_t& version, const std::function<void()>& make) const {
-    // The version is published after the names: who reads the one without a lock may read the others.
-    const std::atomic_ref<std::size_t> noted(version);
-    if (noted.load(std::memory_order_acquire) == state_->name_version) return;
+void Module<T>::make_names(std::size_t& version, const std::function<void()>& make) const {
     static std::mutex making;
     const std::scoped_lock lock(making);
+    const std::atomic_ref<std::size_t> noted(version);
     if (noted.load(std::memory_order_relaxed) == state_->name_version) return;
     make();
     noted.store(state_->name_version, std::memory_order_release);

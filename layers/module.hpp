@@ -2,6 +2,7 @@
 
 #include <ebb/autograd/parameter.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <limits>
@@ -103,7 +104,12 @@ class Module {
     std::string probe_name(const std::string& what) const;
     /// Calls `make`, which derives names from this module's, if its name has changed since `version` was noted.
     /// Threads that record one layer on tapes of their own may call it at once: one of them makes what all then read.
-    void refresh_names(std::size_t& version, const std::function<void()>& make) const;
+    template <class Make>
+    void refresh_names(std::size_t& version, const Make& make) const {
+        // The version is published after the names: who reads the one without a lock may read the others.
+        const std::atomic_ref<std::size_t> noted(version);
+        if (noted.load(std::memory_order_acquire) != state_->name_version) make_names(version, make);
+    }
     static constexpr std::size_t no_name_version = std::numeric_limits<std::size_t>::max();  ///< nothing made yet
 
   private:
@@ -115,6 +121,7 @@ class Module {
         std::vector<std::pair<std::string, Parameter<T>>> parameters;
         std::vector<std::pair<std::string, std::shared_ptr<State>>> parts;
     };
+    void make_names(std::size_t& version, const std::function<void()>& make) const;
     void add_part(const std::string& name, Module& part);
     static void set_path(State& state, const std::string& path);
     static void collect_parts(const State& state, const std::string& path, std::vector<ModulePart<T>>& into);

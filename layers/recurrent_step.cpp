@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <new>
 #include <vector>
 
 namespace ebb {
@@ -168,10 +169,15 @@ void for_both(const Sequence<T>& s, std::size_t k, Rows rows, Function f) {
     if (const Rows part = rows.within(continued, s.rows(k)); !part.empty()) f(part, true);
 }
 
+/// h_{t-1} of some rows of step k.
+template <class T>
+const T* h_before(const Sequence<T>& s, std::size_t k, Rows rows, bool from_first) {
+    return from_first ? s.h0 + rows.begin * s.hidden : s.h + (s.first_row(k - 1) + rows.begin) * s.hidden;
+}
+
 template <class T>
 RecurrentBlock<T> block_of(const Sequence<T>& s, CellKind kind, std::size_t k, Rows rows, bool from_first) {
     const std::size_t first = s.first_row(k) + rows.begin, first_state = first * s.hidden;
-    const std::size_t before = ((from_first ? 0 : s.first_row(k - 1)) + rows.begin) * s.hidden;
     RecurrentBlock<T> block;
     block.batch = rows.count();
     block.hidden = s.hidden;
@@ -179,10 +185,12 @@ RecurrentBlock<T> block_of(const Sequence<T>& s, CellKind kind, std::size_t k, R
     block.bias = s.bias;
     block.hidden_bias = s.hidden_bias;
     block.h_n = s.h_n ? s.h_n + first_state : nullptr;
-    block.h_before = (from_first ? s.h0 : s.h) + before;
-    block.c_before = s.c ? (from_first ? s.c0 : s.c) + before : nullptr;
+    block.h_before = h_before(s, k, rows, from_first);
     block.h = s.h + first_state;
-    block.c = s.c ? s.c + first_state : nullptr;
+    if (s.c) {
+        block.c_before = from_first ? s.c0 + rows.begin * s.hidden : s.c + (block.h_before - s.h);
+        block.c = s.c + first_state;
+    }
     return block;
 }
 
@@ -274,6 +282,14 @@ class RecurrentOperation final : public Operation<T> {
         return none;
     }
 
+    StepRun run_from(const Node<T>& node) const override {
+        const Step<T>& step = *static_cast<const Step<T>*>(node.saved);
+        const Sequence<T>& s = *step.sequence;
+        if (step.k > 0 || s.starts) return {};
+        const auto gates = static_cast<std::ptrdiff_t>(s.batch * G * s.hidden);
+        return {s.steps, s.outputs, s.reverse ? -gates : gates};
+    }
+
     void vjp(Vjp<T>& pass) const override {
         // The step again, in elementary operations, which know their own derivatives.
         Tape<T>& tape = pass.tape();
@@ -363,7 +379,8 @@ class RecurrentOperation final : public Operation<T> {
         }
         const bool has_hooks = pass.tape().has_hooks(s.first_node, s.node_of(last + 1));
         std::vector<Way>& ways = this->ways(last + 1);
-        for (std::size_t k = last + 1; k-- > 0 && !has_hooks;) ways[k] = way_at(pass, s, k, zeros);
+        // Made where they stay: a copy of what was just written would wait for it.
+        for (std::size_t k = last + 1; k-- > 0 && !has_hooks;) new (&ways[k]) Way(way_at(pass, s, k, zeros));
         const Backward<T> first(pass.tape(), s.first_node, pass.tape().node(s.first_node));
         Targets to_first;
         const auto take_first = [&] {
@@ -571,7 +588,9 @@ class RecurrentOperation final : public Operation<T> {
         Tape<T>& tape = pass.tape();
         const NodeIndex index = s.node_of(k);
         const Backward<T> at(tape, index, tape.node(index));
-        Way way{at.dy(0) ? at.dy(0) : zeros, nullptr, {}};
+        T* none = nullptr;
+        Way way{at.dy(0) ? at.dy(0) : zeros, nullptr,
+                k > 0 ? targets(at, s, s.continued(k), s.rows(k - 1), none) : Targets()};
         if constexpr (is_lstm) {
             // The kernel adds what comes through h_t, so that the probe of c_t holds the whole dL/dc_t.
             Node<T>& cell_state = tape.node(index + 1);
@@ -582,8 +601,6 @@ class RecurrentOperation final : public Operation<T> {
             }
             way.dc = cell_state.gradient;
         }
-        T* none = nullptr;
-        if (k > 0) way.to_before = targets(at, s, s.continued(k), s.rows(k - 1), none);
         return way;
     }
 
@@ -700,7 +717,7 @@ class RecurrentOperation final : public Operation<T> {
             if (goes_on) continue;
             for_both(s, begin, Rows{0, s.batch}, [&](Rows part, bool from_first) {
                 if (from_first && s.zero_state) return;
-                add(input_weight_hh, block_of(s, kind, begin, part, from_first).h_before, s.hidden,
+                add(input_weight_hh, h_before(s, begin, part, from_first), s.hidden,
                     hidden_delta + (s.first_row(begin) + part.begin) * gate_row, part.count(), 1, begin);
             });
         }
@@ -822,9 +839,10 @@ RecurrentResult<T> record_steps(Sequence<T>& s, CellKind kind, const Variable<T>
 
     const auto first =
         tape.record(operation_of<T>(kind), inputs, {s.rows(0), s.hidden}, s.h + s.first_row(0) * s.hidden);
-    s.first_node = first.index;
     label(first.node, labels.h, labels, s.time(0));
     Sequence<T>* const shared = first.recorded ? &tape.save(first.node, s) : nullptr;
+    s.first_node = first.index;
+    if (shared) shared->first_node = first.index;  // last: a copy of what was just written would wait for it
     RecurrentResult<T> result;
     for (std::size_t k = 0; k < s.steps; ++k) {
         const Shape shape{s.rows(k), s.hidden};

@@ -37,6 +37,7 @@
 namespace {
 
 using namespace ebb;
+using hand_written::Cell;
 
 struct Configuration {
     std::size_t T, B, I, H;
@@ -107,18 +108,18 @@ struct Parameters {
 };
 
 /// A student's own cell, from the operations of the textbook.
-Variable<float> student_step(const std::string& cell, const Parameters& p, const Variable<float>& x, Variable<float>& h,
+Variable<float> student_step(Cell cell, const Parameters& p, const Variable<float>& x, Variable<float>& h,
                              Variable<float>& c) {
     const auto H = static_cast<std::ptrdiff_t>(h.shape()[1]);
     const auto gate = [H](const Variable<float>& a, std::ptrdiff_t k) { return slice(a, 1, k * H, (k + 1) * H); };
     const Variable<float> from_x = matmul(x, transpose(Variable<float>(p.w_ih))) + p.b_ih;
     const Variable<float> from_h = matmul(h, transpose(Variable<float>(p.w_hh))) + p.b_hh;
-    if (cell == "lstm") {
+    if (cell == Cell::lstm) {
         const auto a = from_x + from_h;
         c = sigmoid(gate(a, 1)) * c + sigmoid(gate(a, 0)) * tanh(gate(a, 2));
         return h = sigmoid(gate(a, 3)) * tanh(c);
     }
-    if (cell == "gru") {
+    if (cell == Cell::gru) {
         const auto r = sigmoid(gate(from_x, 0) + gate(from_h, 0));
         const auto z = sigmoid(gate(from_x, 1) + gate(from_h, 1));
         const auto n = tanh(gate(from_x, 2) + r * gate(from_h, 2));
@@ -130,11 +131,17 @@ Variable<float> student_step(const std::string& cell, const Parameters& p, const
 /// What is computed: data and weights, the same for every way to compute it.
 struct Task {
     std::string cell;
+    Cell kind;  // the same: no step should look at letters
     Configuration size;
     Array<float> x, y;  // [T, B, I], [T, B, H]
     Array<float> w_ih, w_hh, b_ih, b_hh;
 
-    Task(const std::string& cell_name, const Configuration& c) : cell(cell_name), size(c) {
+    Task(const std::string& cell_name, const Configuration& c)
+        : cell(cell_name),
+          kind(cell == "lstm"  ? Cell::lstm
+               : cell == "gru" ? Cell::gru
+                               : Cell::rnn_tanh),
+          size(c) {
         const std::size_t rows = gate_rows() * c.H;
         const float bound = 1 / std::sqrt(static_cast<float>(c.H));
         manual_seed(1);
@@ -145,7 +152,7 @@ struct Task {
         b_ih = uniform<float>({rows}, -bound, bound);
         b_hh = uniform<float>({rows}, -bound, bound);
     }
-    std::size_t gate_rows() const { return cell == "lstm" ? 4 : cell == "gru" ? 3 : 1; }
+    std::size_t gate_rows() const { return kind == Cell::lstm ? 4 : kind == Cell::gru ? 3 : 1; }
     std::string row() const { return fmt::format("{},{},{},{},{}", cell, size.T, size.B, size.I, size.H); }
 };
 
@@ -164,10 +171,10 @@ class Work {
           rnn_cell_({.input_size = task.size.I, .hidden_size = task.size.H}),
           lstm_cell_({.input_size = task.size.I, .hidden_size = task.size.H}),
           gru_cell_({.input_size = task.size.I, .hidden_size = task.size.H}),
-          parameters_(task.cell == "lstm"  ? layer_ ? Parameters(lstm_) : Parameters(lstm_cell_)
-                       : task.cell == "gru" ? layer_ ? Parameters(gru_) : Parameters(gru_cell_)
+          parameters_(task.kind == Cell::lstm  ? layer_ ? Parameters(lstm_) : Parameters(lstm_cell_)
+                       : task.kind == Cell::gru ? layer_ ? Parameters(gru_) : Parameters(gru_cell_)
                        : layer_ ? Parameters(rnn_)
-                                           : Parameters(rnn_cell_)) {
+                                               : Parameters(rnn_cell_)) {
         parameters_.w_ih.set_value(task.w_ih);
         parameters_.w_hh.set_value(task.w_hh);
         parameters_.b_ih.set_value(task.b_ih);
@@ -193,20 +200,22 @@ class Work {
   private:
     Variable<float> states(const Variable<float>& x) {
         if (layer_)
-            return task_.cell == "lstm" ? lstm_(x).output : task_.cell == "gru" ? gru_(x).output : rnn_(x).output;
+            return task_.kind == Cell::lstm  ? lstm_(x).output
+                   : task_.kind == Cell::gru ? gru_(x).output
+                                             : rnn_(x).output;
         std::vector<Variable<float>> states;
         auto h = tape_.zeros({task_.size.B, task_.size.H});
         auto c = tape_.zeros({task_.size.B, task_.size.H});
         for (std::size_t t = 0; t < task_.size.T; ++t) {
             const auto x_t = select(x, 0, static_cast<std::ptrdiff_t>(t));
             if (elementary_) {
-                student_step(task_.cell, parameters_, x_t, h, c);
-            } else if (task_.cell == "lstm") {
+                student_step(task_.kind, parameters_, x_t, h, c);
+            } else if (task_.kind == Cell::lstm) {
                 const auto state = lstm_cell_(x_t, {h, c});
                 h = state.h;
                 c = state.c;
             } else {
-                h = task_.cell == "gru" ? gru_cell_(x_t, h) : rnn_cell_(x_t, h);
+                h = task_.kind == Cell::gru ? gru_cell_(x_t, h) : rnn_cell_(x_t, h);
             }
             states.push_back(h);
         }
@@ -228,10 +237,7 @@ class Work {
 
 hand_written::Bptt hand_written_work(const Task& task) {
     const auto numbers = [](const Array<float>& a) { return std::vector<float>(a.begin(), a.end()); };
-    const hand_written::Cell cell = task.cell == "lstm"  ? hand_written::Cell::lstm
-                                    : task.cell == "gru" ? hand_written::Cell::gru
-                                                         : hand_written::Cell::rnn_tanh;
-    return {cell,
+    return {task.kind,
             {task.size.T, task.size.B, task.size.I, task.size.H},
             numbers(task.x),
             numbers(task.y),

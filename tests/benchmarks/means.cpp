@@ -19,6 +19,9 @@
 #include "cpu_seconds.hpp"
 #include <cblas.h>
 #include <fmt/format.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
 
 namespace {
 
@@ -113,6 +116,59 @@ void single_row(std::size_t k, std::size_t n) {
           [&] { packed.multiply_row(x.data(), false, y.data()); });
 }
 
+/// One step's product of a batch, with a weight that is the same at every step.
+void packed_rows(std::size_t rows, std::size_t k, std::size_t n) {
+    const Array<float> x = normal<float>({rows, k}, 0, 1), w = normal<float>({n, k}, 0, 1);
+    std::vector<float> y(rows * n), memory(PackedMatrix<float>::size(k, n));
+    const auto packed = PackedMatrix<float>::pack(Transpose::yes, k, n, w.data(), memory.data());
+    print(
+        fmt::format("{} rows by W_hh' [{} x {}]: gemm, or laid out", rows, k, n),
+        [&] { gemm(Transpose::no, Transpose::yes, rows, n, k, 1.0F, x.data(), k, w.data(), k, 0.0F, y.data(), n); },
+        [&] { packed.multiply(rows, x.data(), k, false, y.data(), n); });
+}
+
+/// A training step of an LSTM layer.
+class LayerStep {
+  public:
+    explicit LayerStep(const Size& s)
+        : lstm_({.input_size = s.I, .hidden_size = s.H}), x_(normal<float>({s.T, s.B, s.I}, 0, 1)) {}
+    void operator()(Tape<float>& tape) {
+        tape.clear();
+        tape.backward(mean(square(lstm_(tape.borrow(x_)).output)));
+    }
+
+  private:
+    LSTM<float> lstm_;
+    Array<float> x_;
+};
+
+void kept_memory(const Size& s) {
+    LayerStep step(s);
+    Tape<float> kept;
+    print(
+        "a step of a layer: a new tape, or the memory of the last step " + to_string(s),
+        [&] {
+            Tape<float> fresh;
+            step(fresh);
+        },
+        [&] { step(kept); });
+}
+
+#if defined(__linux__)
+/// Of two tapes, one was filled while the system gave no huge pages.
+void huge_pages(const Size& s) {
+    LayerStep step(s);
+    Tape<float> small, huge;
+    const auto give_huge_pages = [](bool given) { prctl(PR_SET_THP_DISABLE, given ? 0 : 1, 0, 0, 0); };
+    step(huge);
+    give_huge_pages(false);
+    step(small);
+    print(
+        "a step of a layer: pages of 4 KB, or of 2 MB " + to_string(s), [&] { step(small); }, [&] { step(huge); });
+    give_huge_pages(true);
+}
+#endif
+
 /// Forward and backward through y = f(x).
 void on_tape(const std::string& what, const Array<float>& x, const std::function<Variable<float>(Variable<float>)>& off,
              const std::function<Variable<float>(Variable<float>)>& on) {
@@ -166,6 +222,11 @@ int main() {
     for (const Size& size : sizes) waiting_weights(size);
     for (const Size& size : sizes) one_slab(size);
     for (const std::size_t H : {16, 32, 64, 512}) single_row(H, gates * H);
+    for (const std::size_t H : {32, 64, 128, 256}) packed_rows(H < 64 ? 16 : 32, H, gates * H);
     vector_maths();
+    for (const Size& size : sizes) kept_memory(size);
+#if defined(__linux__)
+    huge_pages({1000, 16, 64, 128});
+#endif
     return 0;
 }

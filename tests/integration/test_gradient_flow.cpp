@@ -345,3 +345,28 @@ TEST_CASE("a layer that has run twice on one tape shows both runs, and contribut
                   std::vector<std::int32_t>{0, 1, 2, 3, 4, 5});
         }
 }
+
+TEST_CASE("a step of a layer that was given a name of its own is shown by that name") {
+    for (const std::string kind : recurrent_kinds) {
+        CAPTURE(kind);
+        const AnyLayer<double> layer({.kind = kind, .input_size = I, .hidden_size = H, .name = "net"});
+        randomize(layer.parameters);
+        const Array<double> x = random_array({T, B, I}, 9);
+        Tape<double> tape;
+        const auto flow_of = [&](bool renamed) {
+            tape.clear();
+            const auto output = layer.run(tape.constant(x), {}).first;
+            for (NodeIndex k = 0; renamed && k < tape.size(); ++k)
+                if (tape.node(k).name.text() == "net.h" && tape.node(k).time_step == 2) tape.at(k).named("mine");
+            tape.backward(sum(output * output));
+            return inspect::gradient_flow(tape);
+        };
+        const auto plain = flow_of(false), flow = flow_of(true);
+        CHECK(flow["mine"].time_step == std::vector<std::int32_t>{2});
+        CHECK(flow["mine"].grad_norm.at(0) == plain["net.h"].grad_norm.at(2));
+        CHECK(flow["net.h"].time_step == std::vector<std::int32_t>{0, 1, 3, 4});
+        for (std::size_t k = 0; k < 4; ++k)
+            CHECK(flow["net.h"].grad_norm.at(k) == plain["net.h"].grad_norm.at(k < 2 ? k : k + 1));
+        if (kind == "lstm") CHECK(flow["net.c"].grad_norm == plain["net.c"].grad_norm);
+    }
+}
