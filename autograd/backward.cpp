@@ -77,8 +77,7 @@ bool share_has_norms(const Share& share) {
 
 }  // namespace
 
-// ---- one node, raw memory
-// ---------------------------------------------------------------------------------------------
+// ---- one node, raw memory -----------------------------------------------------------------------------------------
 
 template <class T>
 T* Backward<T>::target_zeroed(std::size_t i) const {
@@ -191,8 +190,7 @@ void Operation<T>::backward(Backward<T>& pass) const {
     tape.rewind(mark);
 }
 
-// ---- one node, variables
-// ------------------------------------------------------------------------------------------------
+// ---- one node, variables ------------------------------------------------------------------------------------------
 
 template <class T>
 const Node<T>& Vjp<T>::node() const {
@@ -241,8 +239,7 @@ void Vjp<T>::accumulate_slice(std::size_t i, std::size_t axis, std::size_t start
     shares_.push_back({i, share, axis, start});
 }
 
-// ---- the whole tape, raw memory
-// -----------------------------------------------------------------------------------------
+// ---- the whole tape, raw memory -----------------------------------------------------------------------------------
 
 template <class T>
 void Tape<T>::backward(const Variable<T>& loss, BackwardOptions options) {
@@ -426,8 +423,7 @@ void Tape<T>::retain(Node<T>& node) {
     pool_.release(node.gradient, node.shape.size());
 }
 
-// ---- hooks
-// --------------------------------------------------------------------------------------------------------------
+// ---- hooks --------------------------------------------------------------------------------------------------------
 
 template <class T>
 typename Tape<T>::Hooks* Tape<T>::hooks_of(NodeIndex index) {
@@ -492,8 +488,7 @@ NodeIndex Tape<T>::last_output(NodeIndex index) const noexcept {
     return index;
 }
 
-// ---- weights wait
-// -------------------------------------------------------------------------------------------------------
+// ---- weights wait -------------------------------------------------------------------------------------------------
 
 template <class T>
 void Tape<T>::finish_parameter(Node<T>& node) {
@@ -560,8 +555,7 @@ void Tape<T>::add_shares(std::span<Share> shares, const Shape& shape, T* gradien
     }
 }
 
-// ---- the whole tape, variables
-// ------------------------------------------------------------------------------------------
+// ---- the whole tape, variables ------------------------------------------------------------------------------------
 
 namespace {
 

@@ -152,8 +152,7 @@ class RowSweep {
     std::unordered_map<NodeIndex, T*> targets_;
 };
 
-// ---- one node
-// -----------------------------------------------------------------------------------------------------------
+// ---- one node -----------------------------------------------------------------------------------------------------
 
 template <class T>
 Tape<T>& BackwardRows<T>::tape() const noexcept {
@@ -240,8 +239,7 @@ void BackwardRows<T>::one_by_one() const {
     for (const Block& block : blocks) block.node->gradient = block.data;
 }
 
-// ---- the sweep
-// ----------------------------------------------------------------------------------------------------------
+// ---- the sweep ----------------------------------------------------------------------------------------------------
 
 template <class T>
 std::vector<Array<T>> vjp_rows(const std::vector<Variable<T>>& ys, const std::vector<Array<T>>& seeds,

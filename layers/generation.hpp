@@ -59,8 +59,7 @@ std::vector<double> sampling_probabilities(const std::vector<double>& logits, co
 std::int64_t sample_token(const std::vector<double>& logits, const SamplingOptions& options = {},
                           Generator& generator = default_generator());
 
-// ---- a model, step by step
-// -------------------------------------------------------------------------------------------
+// ---- a model, step by step ----------------------------------------------------------------------------------------
 
 template <class State>
 struct StepResult {

@@ -120,8 +120,7 @@ bool run_backward_of_rows(const ElementwiseKernel<T>* kernels, BackwardRows<T>& 
     return true;
 }
 
-// ---- one operation per formula
-// ------------------------------------------------------------------------------------------
+// ---- one operation per formula ------------------------------------------------------------------------------------
 
 template <class F, class T>
 class ElementwiseOperation final : public Operation<T> {

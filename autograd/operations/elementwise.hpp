@@ -74,8 +74,7 @@ Variable<T> apply_operator(std::type_identity<F>, const OperatorSide<T>& x) {
     return detail::apply<F>(x.variable, x.at);
 }
 
-// ---- functions of two
-// --------------------------------------------------------------------------------------------------------
+// ---- functions of two ---------------------------------------------------------------------------------------------
 
 /// a^b. The gradient of a needs a != 0 or b >= 1, that of b needs a > 0.
 template <class A, class B>
@@ -95,8 +94,7 @@ auto minimum(const A& a, const B& b, SourceLine at = source_line()) {
     return detail::apply_to_operands<formulas::Minimum>(a, b, at);
 }
 
-// ---- functions of one
-// --------------------------------------------------------------------------------------------------------
+// ---- functions of one ---------------------------------------------------------------------------------------------
 
 template <class T>
 Variable<T> neg(const Variable<T>& x, SourceLine at = source_line()) {

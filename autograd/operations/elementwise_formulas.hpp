@@ -34,8 +34,7 @@ struct Comparison {
     static constexpr bool differentiable = false;
 };
 
-// ---- arithmetic
-// -------------------------------------------------------------------------------------------------------
+// ---- arithmetic ---------------------------------------------------------------------------------------------------
 
 struct Add : Binary {
     static constexpr OperationInfo info{"add", "y = a + b", "da = dy, db = dy"};
@@ -78,8 +77,7 @@ struct Negate : Unary {
     static auto vjp(const auto& dy, const auto&, const auto&) { return -dy; }
 };
 
-// ---- functions
-// ----------------------------------------------------------------------------------------------------------
+// ---- functions ----------------------------------------------------------------------------------------------------
 
 struct Exp : Unary {
     static constexpr OperationInfo info{"exp", "y = e^x", "dx = dy y"};
@@ -141,8 +139,7 @@ struct Erf : Unary {
     static auto vjp(const auto& dy, const auto& x, const auto&) { return dy * (1.1283791670955126 * exp(-(x * x))); }
 };
 
-// ---- activations
-// --------------------------------------------------------------------------------------------------------
+// ---- activations --------------------------------------------------------------------------------------------------
 
 struct Tanh : Unary {
     static constexpr OperationInfo info{"tanh", "y = tanh(x)", "dx = dy (1 - y^2)"};
@@ -221,8 +218,7 @@ struct Softsign : Unary {
     }
 };
 
-// ---- choice
-// -------------------------------------------------------------------------------------------------------------
+// ---- choice -------------------------------------------------------------------------------------------------------
 
 /// Where both are equal, each gets half of dy, as in PyTorch. A NaN in either operand comes through.
 struct Maximum : Binary {
@@ -268,8 +264,7 @@ struct Where : Ternary {
     }
 };
 
-// ---- losses, of one element
-// -----------------------------------------------------------------------------------------------
+// ---- losses, of one element ---------------------------------------------------------------------------------------
 
 /// Huber 1964; quadratic near 0, linear beyond d. Also right, if odd, for d < 0.
 struct Huber : Binary {
@@ -294,8 +289,7 @@ struct BinaryCrossEntropyWithLogits : Binary {
     }
 };
 
-// ---- comparisons: 1 where true, 0 where false; constants to the tape
-// -----------------------------------------------------
+// ---- comparisons: 1 where true, 0 where false; constants to the tape ----------------------------------------------
 
 struct Equal : Comparison {
     static constexpr OperationInfo info{"eq", "y = 1 where a = b, else 0", "no gradient"};
@@ -329,8 +323,7 @@ struct LessEqual : Comparison {
     }
 };
 
-// ---- the list
-// -----------------------------------------------------------------------------------------------------------
+// ---- the list -----------------------------------------------------------------------------------------------------
 
 template <class... F>
 struct FormulaList {

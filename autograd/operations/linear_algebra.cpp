@@ -225,8 +225,7 @@ Variable<T> matmul_of_matrices(const Variable<T>& a, const Variable<T>& b) {
     return tape.at(recorded.index);
 }
 
-// ---- linear
-// -------------------------------------------------------------------------------------------------------------
+// ---- linear -------------------------------------------------------------------------------------------------------
 
 template <class T>
 class LinearOperation final : public Operation<T> {

@@ -42,8 +42,7 @@ void check_equal_shapes(const char* call, const char* what, const Variable<T>& a
                                      named(a, what), to_string(a.shape()), named(b, "target"), to_string(b.shape())));
 }
 
-// ---- a formula of the difference, summed: no array of differences is made
-// --------------------------------------------
+// ---- a formula of the difference, summed: no array of differences is made -----------------------------------------
 
 template <class T>
 struct DifferenceSaved {

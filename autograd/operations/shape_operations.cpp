@@ -41,8 +41,7 @@ void move_slices(const GradientTarget<T>& target, std::size_t target_extent, std
     move(target.data, target_extent, target_start, source, source_extent, source_start, outer, count, inner);
 }
 
-// ---- reshape
-// ------------------------------------------------------------------------------------------------------------
+// ---- reshape ------------------------------------------------------------------------------------------------------
 
 template <class T>
 class Reshape final : public Operation<T> {
@@ -58,8 +57,7 @@ class Reshape final : public Operation<T> {
     }
 };
 
-// ---- transpose
-// ----------------------------------------------------------------------------------------------------------
+// ---- transpose ----------------------------------------------------------------------------------------------------
 
 template <class T>
 class Transpose2 final : public Operation<T> {
@@ -86,8 +84,7 @@ class Transpose2 final : public Operation<T> {
     }
 };
 
-// ---- permute and flip
-// ---------------------------------------------------------------------------------------------------
+// ---- permute and flip ---------------------------------------------------------------------------------------------
 
 /// How an array lies in another one: the element at (i, j, ..) is `start` + i steps[0] + j steps[1] + .. there.
 struct Walk {
@@ -228,8 +225,7 @@ Variable<T> flipped(const Variable<T>& x, const Flipped& flip) {
     return tape.at(recorded.index);
 }
 
-// ---- broadcast_to
-// -------------------------------------------------------------------------------------------------------
+// ---- broadcast_to -------------------------------------------------------------------------------------------------
 
 template <class T>
 class BroadcastTo final : public Operation<T> {
@@ -244,8 +240,7 @@ class BroadcastTo final : public Operation<T> {
     }
 };
 
-// ---- slice and pad
-// ------------------------------------------------------------------------------------------------------
+// ---- slice and pad ------------------------------------------------------------------------------------------------
 
 struct Region {
     std::size_t axis;
@@ -315,8 +310,7 @@ class Pad final : public Operation<T> {
     }
 };
 
-// ---- concat
-// -------------------------------------------------------------------------------------------------------------
+// ---- concat -------------------------------------------------------------------------------------------------------
 
 template <class T>
 class Concat final : public Operation<T> {

@@ -147,8 +147,7 @@ void logsumexp_backward_of_row(std::size_t n, const T* x, const T* y, const T* d
         n, [&](std::size_t j, auto part) { put(part, scale * share_of_sum(part.load(x + j), total), dx + j, assign); });
 }
 
-// ---- along another axis: a register holds neighbouring lines, from e to e their elements are `inner` apart
-// -----------
+// ---- along another axis: a register holds neighbouring lines, from e to e their elements are `inner` apart --------
 
 template <class T, class Part>
 inline Vec<T> largest_of_lines(const Part& part, std::size_t extent, std::size_t inner, const T* x) {

@@ -266,8 +266,7 @@ void check_same(const Parameters& module, const hand_written::Bptt& peer, const 
                                 what, worst));
 }
 
-// ---- PyTorch
-// ------------------------------------------------------------------------------------------------------------------
+// ---- PyTorch ------------------------------------------------------------------------------------------------------
 
 /// A program of its own beside this one, since libtorch brings threads and a BLAS of its own.
 class TorchPeer {
@@ -293,8 +292,7 @@ class TorchPeer {
     std::filesystem::path program_;
 };
 
-// ---- the comparison
-// -----------------------------------------------------------------------------------------------------------
+// ---- the comparison -----------------------------------------------------------------------------------------------
 
 /// One way to do a task.
 struct Row {
@@ -491,8 +489,7 @@ inspect::LineFigure figure(const std::vector<Comparison>& all, const std::string
     return result;
 }
 
-// ---- memory, threads, length
-// --------------------------------------------------------------------------------------------------
+// ---- memory, threads, length --------------------------------------------------------------------------------------
 
 double resident_megabytes(const std::string& key) {
     std::ifstream status("/proc/self/status");
