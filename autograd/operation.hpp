@@ -4,6 +4,7 @@
 #include <ebb/autograd/node.hpp>
 #include <ebb/autograd/operation_info.hpp>
 #include <ebb/autograd/variable.hpp>
+#include <ebb/core/blas.hpp>
 
 #include <algorithm>
 #include <array>
@@ -54,6 +55,11 @@ class BackwardRows {
     GradientTarget<T> target(std::size_t i) const;
     /// As `target`, zeroed where it is new. Always `+=`.
     T* target_zeroed(std::size_t i) const;
+    /// Y [rows, n] = or += X [rows, k] op(W) for a matrix W on the tape, all dense. A parameter is laid out once for
+    /// all products of the sweep, and not by `Tape::multiply`: which products of a tape are its first ones decides the
+    /// last bits of what it computes, and looking shall change none.
+    void multiply(std::size_t rows, std::size_t k, std::size_t n, const T* x, Node<T>& w, Transpose transposed,
+                  bool add, T* y) const;
     /// Runs `Operation::backward` for one row after another: right for every operation.
     void one_by_one() const;
     /// Scratch from the gradient pool.

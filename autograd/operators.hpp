@@ -71,6 +71,13 @@ struct Operators {
     friend Variable<T> operator/(Side a, Side b) { return compute<formulas::Divide>(a, b); }
     friend Variable<T> operator-(Side x) { return compute<formulas::Negate>(x); }
 
+    // a += b is a = a + b: `a` stands for the result from here on. Other handles of what it was keep that, and nothing
+    // that a backward pass needs is overwritten.
+    friend Variable<T>& operator+=(Variable<T>& a, Side b) { return a = a + b; }
+    friend Variable<T>& operator-=(Variable<T>& a, Side b) { return a = a - b; }
+    friend Variable<T>& operator*=(Variable<T>& a, Side b) { return a = a * b; }
+    friend Variable<T>& operator/=(Variable<T>& a, Side b) { return a = a / b; }
+
     // Comparisons give 1 where true and 0 where false, and no gradient flows through them.
     friend Variable<T> operator==(Side a, Side b) { return compute<formulas::Equal>(a, b); }
     friend Variable<T> operator!=(Side a, Side b) { return compute<formulas::NotEqual>(a, b); }

@@ -1,9 +1,11 @@
 #include <ebb/autograd/operation.hpp>
 #include <ebb/autograd/vjp_rows.hpp>
 #include <ebb/core/error.hpp>
+#include <ebb/core/packed_matrix.hpp>
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -68,7 +70,23 @@ class RowSweep {
         return {node.gradient, true};
     }
 
+    /// The parameter's matrix, laid out at its first product in this sweep.
+    const PackedMatrix<T>& laid_out(const Node<T>& parameter, Transpose transposed, std::size_t k, std::size_t n) {
+        const auto [found, is_new] = layouts_.try_emplace({&parameter, transposed});
+        Layout& layout = found->second;
+        if (is_new) {
+            layout.memory.resize(PackedMatrix<T>::size(k, n));
+            layout.matrix = PackedMatrix<T>::pack(transposed, k, n, parameter.value, layout.memory.data());
+        }
+        return layout.matrix;
+    }
+
   private:
+    struct Layout {
+        PackedMatrix<T> matrix;
+        std::vector<T> memory;
+    };
+
     bool is_target(NodeIndex index) const { return targets_.count(index) != 0; }
 
     /// The nodes to visit, [end_, begin_), and which of them lead to a target.
@@ -150,6 +168,7 @@ class RowSweep {
     NodeIndex begin_ = 0, end_ = 0;
     std::vector<std::uint8_t> leads_;
     std::unordered_map<NodeIndex, T*> targets_;
+    std::map<std::pair<const Node<T>*, Transpose>, Layout> layouts_;
 };
 
 // ---- one node -----------------------------------------------------------------------------------------------------
@@ -207,6 +226,17 @@ T* BackwardRows<T>::acquire(std::size_t size) const {
 template <class T>
 void BackwardRows<T>::release(T* memory, std::size_t size) const {
     tape().pool().release(memory, size);
+}
+
+template <class T>
+void BackwardRows<T>::multiply(std::size_t rows, std::size_t k, std::size_t n, const T* x, Node<T>& w,
+                               Transpose transposed, bool add, T* y) const {
+    const T* const matrix = tape().contiguous(w);
+    constexpr std::size_t most_rows = 256;  // beyond, BLAS's own blocks serve better
+    if (w.parameter && rows > 1 && rows <= most_rows)
+        return sweep_.laid_out(w, transposed, k, n).multiply(rows, x, k, add, y, n);
+    gemm(Transpose::no, transposed, rows, n, k, T(1), x, k, matrix, transposed == Transpose::yes ? k : n,
+         add ? T(1) : T(0), y, n);
 }
 
 template <class T>

@@ -500,28 +500,27 @@ class RecurrentOperation final : public Operation<T> {
             if (pass.wants(h)) {
                 const GradientTarget<T> dh = target(h);
                 const std::size_t size = pass.input(h).shape.size();
-                // K products of some rows, or one of all. Not by the tape's layout of the weight: looking would change
-                // which products of the training are the first ones, and so their bits.
+                Node<T>& w_hh = pass.tape().node(pass.tape().input(pass.node(), input_weight_hh));
+                // K products of some rows, or one of all.
                 const bool all = size == states && part.count() == B;
                 for (std::size_t r = 0; r < (all ? 1 : K); ++r)
-                    gemm(Transpose::no, Transpose::no, all ? K * B : part.count(), H, gate_row, T(1),
-                         hidden_delta + r * gates + part.begin * gate_row, gate_row, pass.input(input_weight_hh).value,
-                         H, dh.assign ? T(0) : T(1), dh.data + r * size + first_state, H);
+                    pass.multiply(all ? K * B : part.count(), gate_row, H,
+                                  hidden_delta + r * gates + part.begin * gate_row, w_hh, Transpose::no, !dh.assign,
+                                  dh.data + r * size + first_state);
             }
             weight(input_weight_hh, block.h_before, H, hidden_delta + part.begin * gate_row, part.count());
         });
         if (pass.wants(input_x)) {
-            const T* const w = pass.input(input_weight_ih).value;
+            Node<T>& w_ih = pass.tape().node(pass.tape().input(pass.node(), input_weight_ih));
             if (!s.whole) {
                 const GradientTarget<T> dx = pass.target(input_x);
-                gemm(Transpose::no, Transpose::no, K * B, I, gate_row, T(1), delta, gate_row, w, I,
-                     dx.assign ? T(0) : T(1), dx.data, I);
+                pass.multiply(K * B, gate_row, I, delta, w_ih, Transpose::no, !dx.assign, dx.data);
             } else {
                 T* const dx = pass.target_zeroed(input_x);
                 const std::size_t size = pass.input(input_x).shape.size();
                 for (std::size_t r = 0; r < K; ++r)
-                    gemm(Transpose::no, Transpose::no, B, I, gate_row, T(1), delta + r * gates, gate_row, w, I, T(1),
-                         dx + r * size + first_row * I, I);
+                    pass.multiply(B, gate_row, I, delta + r * gates, w_ih, Transpose::no, true,
+                                  dx + r * size + first_row * I);
             }
         }
         weight(input_weight_ih, s.x + first_row * I, I, delta, B);

@@ -175,8 +175,8 @@ class Matmul final : public Operation<T> {
         const Shape& shape = pass.node().shape;
         const std::size_t n = shape.back(), k = a.shape.back();
         const GradientTarget<T> target = pass.target(0);
-        gemm(Transpose::no, flipped(right.transposed), pass.rows() * rows_of(shape), k, n, T(1), pass.dy(), n,
-             right.data, right.stride, target.assign ? T(0) : T(1), target.data, k);
+        pass.multiply(pass.rows() * rows_of(shape), n, k, pass.dy(), matrix_of(tape, b), flipped(right.transposed),
+                      !target.assign, target.data);
     }
 
   private:
@@ -286,11 +286,10 @@ class LinearOperation final : public Operation<T> {
     /// dx = dy w, K times as many rows of one product.
     void backward_rows(BackwardRows<T>& pass) const override {
         if (pass.wants(1) || (pass.node().input_count == 3 && pass.wants(2))) return pass.one_by_one();
-        const Node<T>& w = pass.input(1);
-        const std::size_t n = w.shape[0], k = w.shape[1];
+        Node<T>& w = pass.tape().node(pass.tape().input(pass.node(), 1));
         const GradientTarget<T> target = pass.target(0);
-        gemm(Transpose::no, Transpose::no, pass.rows() * rows_of(pass.node().shape), k, n, T(1), pass.dy(), n, w.value,
-             k, target.assign ? T(0) : T(1), target.data, k);
+        pass.multiply(pass.rows() * rows_of(pass.node().shape), w.shape[0], w.shape[1], pass.dy(), w, Transpose::no,
+                      !target.assign, target.data);
     }
 };
 

@@ -284,6 +284,25 @@ TEST_CASE("operators take parameters in the place of variables") {
     CHECK(x.grad()(0) == doctest::Approx(2 * 2 + 1.0 / 25));
 }
 
+TEST_CASE("a += b lets a stand for the sum, and leaves what it stood for alone") {
+    Parameter<double> w("w", Array<double>{2, 4});
+    Tape<double> tape;
+    const auto x = tape.variable(Array<double>{3, 5});
+    auto h = x;
+    h += x;  // 2 x
+    const auto before = h;
+    (h *= w) -= 1;  // 2 x w - 1
+    h /= before;    // w - 1 / 2 x
+    CHECK(h.index() != before.index());
+    const Array<double> value = h.value(), kept = before.value(), own = x.value();
+    CHECK(value == Array<double>{2 - 1 / 6.0, 4 - 1 / 10.0});
+    CHECK(kept == Array<double>{6, 10});
+    CHECK(own == Array<double>{3, 5});
+    tape.backward(sum(h));
+    CHECK(x.grad()(0) == doctest::Approx(1 / 18.0));
+    CHECK(w.grad() == Array<double>{1, 1});
+}
+
 TEST_CASE("elementwise operations: infinity, NaN and large numbers") {
     constexpr double infinity = std::numeric_limits<double>::infinity();
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
