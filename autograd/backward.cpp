@@ -468,10 +468,13 @@ bool Tape<T>::call_hooks(NodeIndex index, T* gradient) {
     struct Rewinding {
         Tape& tape;
         Mark mark;
-        explicit Rewinding(Tape& t) : tape(t), mark(t.mark()) { tape.anchor_->generation = ++tape.anchor_->newest; }
+        std::uint32_t before;
+        explicit Rewinding(Tape& t) : tape(t), mark(t.mark()), before(t.anchor_->generation) {
+            tape.anchor_->generation = ++tape.anchor_->newest;
+        }
         ~Rewinding() {
             tape.rewind(mark);
-            tape.anchor_->generation = tape.anchor_->before_hook;
+            tape.anchor_->generation = before;
         }
     } const rewinding(*this);
     const NoGrad off;
@@ -498,9 +501,11 @@ void Tape<T>::finish_parameter(Node<T>& node) {
     const std::span<Share> shares = std::span(use.shares).subspan(use.shares_done);
     use.shares_done = use.shares.size();
     if (shares.empty() && !node.gradient) return;  // nothing has flowed in
-    const bool hooked = !use.sink && !state.hooks.empty();
+    T* const sink = use.sink;
+    const NodeIndex index = use.node;  // a hook may use other parameters: `use` is not good after it
+    const bool hooked = !sink && !state.hooks.empty();
     // Hooks see what this pass adds, not the sum over all.
-    T* const gradient = use.sink ? use.sink : hooked ? pool_.acquire(size) : state.gradient.data();
+    T* const gradient = sink ? sink : hooked ? pool_.acquire(size) : state.gradient.data();
     if (hooked) std::fill_n(gradient, size, T(0));
     add_shares(shares, state.shape, gradient);
     if (node.gradient) {
@@ -508,14 +513,13 @@ void Tape<T>::finish_parameter(Node<T>& node) {
         pool_.release(node.gradient, size);
         node.gradient = nullptr;
     }
-    if (anomaly_detection())
-        check_gradient("the sum over all uses of a parameter gives", use.node, gradient, node.shape);
+    if (anomaly_detection()) check_gradient("the sum over all uses of a parameter gives", index, gradient, node.shape);
     if (hooked) {
-        call_hooks(use.node, gradient);
+        call_hooks(index, gradient);
         add_to(GradientTarget<T>{state.gradient.data(), false}, gradient, size);
         pool_.release(gradient, size);
     }
-    if (!use.sink) state.gradient_is_zero = false;
+    if (!sink) state.gradient_is_zero = false;
 }
 
 /// A term of the sum for each share, or for each time step of a share where their norms come for free. In the order of

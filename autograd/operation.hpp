@@ -222,7 +222,8 @@ class Intermediates {
     std::size_t size_ = 0;
 };
 
-/// Steps of a cell that lie on the tape at one distance from each other, as those of a layer do.
+/// Steps of a cell that lie on the tape at one distance from each other, as those of a layer do: all with the same
+/// outputs, which are all probes, of the same shapes; with the same intermediates; of rising or of falling time step.
 struct StepRun {
     std::size_t steps = 1;
     NodeIndex nodes = 1;                        ///< from a step to the next one

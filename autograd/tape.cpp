@@ -141,7 +141,7 @@ void Tape<T>::fail_on_thread(std::string_view call) const {
 
 template <class T>
 void Tape<T>::fail_check(std::string_view call, const Variable<T>& variable) const {
-    if (is_here(variable)) fail_on_thread(call);
+    check_thread(call);
     if (!variable.anchor_)
         fail<TapeError>(fmt::format("{}: an operand is a default-constructed Variable, which is on no tape", call));
     variable.node();  // throws for a tape that was cleared or destroyed
@@ -249,6 +249,8 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
             return at(use.node);
     }
     check_not_resized(state.name.text(), state.shape, state.value);
+    // Else the vector would copy, and layouts and spans of shares would point to what was.
+    static_assert(std::is_nothrow_move_constructible_v<ParameterUse>);
     if (parameter_count_ == parameters_.size()) parameters_.emplace_back();
     ParameterUse& use = parameters_[parameter_count_++];
     Node<T>& node = append(state.shape, state.value.data());

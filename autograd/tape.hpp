@@ -198,7 +198,7 @@ class Tape {
                   bool add, T* y);
     /// Throws TapeError, naming `call`, unless the variable is alive, of this tape and this thread.
     void check(std::string_view call, const Variable<T>& variable) const {
-        if (!is_here(variable) || !is_on_its_thread()) fail_check(call, variable);
+        if (!is_on_its_thread() || !is_here(variable)) fail_check(call, variable);
     }
 
     /// Throws TapeError, naming `call`, where a backward pass from `root` would meet a freed node or a parameter that
@@ -341,10 +341,12 @@ class Tape {
     std::vector<std::unique_ptr<Node<T>[]>> chunks_;
     std::size_t node_count_ = 0;
     std::vector<NodeIndex> inputs_;
-    std::vector<ParameterUse> parameters_;  // its entries keep their vectors' memory over clear()
-    std::size_t parameter_count_ = 0;       // of those that are in use
-    std::size_t last_used_ = 0;             // the parameter that was asked for last
-    std::vector<ProductTerm<T>> terms_;     // of the weight that is at its turn
+    // Entries keep their vectors' memory over clear(). They move when a parameter is used for the first time: no
+    // reference to one is good after `use`, nor after a hook.
+    std::vector<ParameterUse> parameters_;
+    std::size_t parameter_count_ = 0;                                // of those that are in use
+    std::size_t last_used_ = 0;                                      // the parameter that was asked for last
+    std::vector<ProductTerm<T>> terms_;                              // of the weight that is at its turn
     std::vector<std::pair<NodeIndex, std::shared_ptr<void>>> kept_;  // objects of nodes, in their order
     std::unique_ptr<Tape> scratch_;                                  // of checkpoints
     std::vector<Origin> origins_;

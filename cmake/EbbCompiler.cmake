@@ -16,7 +16,9 @@ endif()
 # The kernels' instruction sets. Each `*_kernels.cpp` is compiled once for each of them, with EBB_INSTRUCTION_SET set to
 # the name; core/instruction_set.hpp chooses among them at run time, and knows the same list.
 set(EBB_INSTRUCTION_SETS baseline)
+set(EBB_IS_X86_64 OFF)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+    set(EBB_IS_X86_64 ON)
     list(APPEND EBB_INSTRUCTION_SETS avx2 avx512)
     set(EBB_FLAGS_avx2 -mavx2 -mfma)
     set(EBB_FLAGS_avx512 -mavx2 -mfma -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl
@@ -44,7 +46,7 @@ set(EBB_CALL_FLAGS "")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # A function of Ebb is not replaced by one of the same name from another library, so it may be inlined; clang++ does.
     list(APPEND EBB_CALL_FLAGS -fno-semantic-interposition)
-    if("avx2" IN_LIST EBB_INSTRUCTION_SETS)
+    if(EBB_IS_X86_64)
         # Else structs are cleared and copied by an instruction that takes some 30 cycles to begin (`rep stos`).
         list(APPEND EBB_CALL_FLAGS -mmemcpy-strategy=unrolled_loop:256:noalign,libcall:-1:noalign
                                    -mmemset-strategy=unrolled_loop:256:noalign,libcall:-1:noalign)
@@ -56,7 +58,7 @@ if(EBB_SANITIZE)
     set(EBB_SANITIZER_FLAGS -fsanitize=${EBB_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
 endif()
 
-# ebb_compile_as_ours(TARGET): C++20 with Ebb's warnings, maths flags and sanitizers.
+# ebb_compile_as_ours(TARGET): C++20 with Ebb's warnings, its flags for maths and calls, and sanitizers.
 function(ebb_compile_as_ours target)
     target_compile_features(${target} PUBLIC cxx_std_20)
     set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)

@@ -235,10 +235,6 @@ void check_chain(const char* call, const Tape<T>& tape, const ProbeSeries& serie
     }
 }
 
-}  // namespace
-
-namespace {
-
 /// The steps of a layer, of which `index` is the first node, all at once: of small steps, to find out for each what it
 /// belongs to would take longer than to read its numbers. Returns how many nodes they are; 0 where the steps must be
 /// taken one by one.
@@ -254,7 +250,9 @@ NodeIndex add_run(const Tape<T>& tape, NodeIndex index, StateEntries<T>& states,
         if (!states.begins(of_first)) return 0;
         for (NodeIndex k = state; k < end; k += run.nodes) {
             const Node<T>& node = tape.node(k);
-            if (!node.probe || node.name != of_first.name || node.step_owner != of_first.step_owner) return 0;
+            if (!node.probe || node.intermediate || node.name != of_first.name ||
+                node.step_owner != of_first.step_owner || !(node.shape == of_first.shape))
+                return 0;
         }
     }
     for (NodeIndex state = index; state < index + run.nodes; ++state) {
@@ -289,7 +287,7 @@ AllSeries<T> all_series(const Tape<T>& tape) {
         const Node<T>& node = tape.node(index);
         if (node.intermediate) waiting_gates.push_back(index);
         if (!node.probe) continue;
-        if (node.operation) {
+        if (node.operation && waiting_gates.empty()) {
             if (const NodeIndex nodes = add_run(tape, index, states, gates, all); nodes > 0) {
                 index += nodes - 1;
                 continue;

@@ -378,6 +378,11 @@ class Stack final : public Operation<T> {
 }  // namespace
 
 void OpenShape::append(std::ptrdiff_t extent) {
+    if (extent == too_large)
+        fail<ValueError>(
+            fmt::format("reshape: extent {} is larger than an array can be: expected at least 0, or -1 for "
+                        "one of them",
+                        extents_.rank()));
     if (extent < -1 || (extent == -1 && open_))
         fail<ValueError>(fmt::format("reshape: extent {} is {}: expected at least 0, or -1 for one of them",
                                      extents_.rank(), extent));
@@ -569,9 +574,9 @@ Variable<T> pad(const Variable<T>& x, std::ptrdiff_t axis, std::ptrdiff_t before
     constexpr std::ptrdiff_t most = std::numeric_limits<std::ptrdiff_t>::max() / 4;  // the sum does not overflow
     if (before < 0 || before > most || after < 0 || after > most)
         fail<ValueError>(
-            fmt::format("pad: before is {}, after is {}: expected numbers of zeros, not negative; slice "
-                        "takes elements away",
-                        before, after));
+            fmt::format("pad: x is {}, before is {}, after is {}: expected numbers of zeros, not negative; slice takes "
+                        "elements away",
+                        to_string(x.shape()), before, after));
     if (before == 0 && after == 0) return x;
     Shape shape = x.shape();
     shape[a] += static_cast<std::size_t>(before + after);

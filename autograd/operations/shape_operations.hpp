@@ -11,9 +11,11 @@
 #include <concepts>
 #include <cstddef>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace ebb {
@@ -26,7 +28,8 @@ class OpenShape {
     /// Throws ValueError for a negative extent but one -1.
     template <std::integral... Extents>
     OpenShape(Extents... extents) {
-        (append(static_cast<std::ptrdiff_t>(extents)), ...);
+        // An unsigned extent that is too large for any array must not come to stand for -1.
+        (append(std::in_range<std::ptrdiff_t>(extents) ? static_cast<std::ptrdiff_t>(extents) : too_large), ...);
     }
     // NOLINTEND(google-explicit-constructor)
 
@@ -34,6 +37,7 @@ class OpenShape {
     Shape filled_by(const char* call, const Shape& x) const;
 
   private:
+    static constexpr std::ptrdiff_t too_large = std::numeric_limits<std::ptrdiff_t>::max();
     void append(std::ptrdiff_t extent);
     std::string text() const;
     Shape extents_;

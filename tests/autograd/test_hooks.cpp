@@ -125,6 +125,24 @@ TEST_CASE("hooks of parameters see what each pass adds") {
     CHECK(seen.size() == 2);
 }
 
+TEST_CASE("a parameter's hook may use that parameter and others, for the first time on the tape") {
+    Parameter<double> w("w", Array<double>{2, 3});
+    std::vector<Parameter<double>> others;
+    for (int k = 0; k < 40; ++k) others.emplace_back("other", Array<double>{1, 1});
+    const auto decay = w.register_hook([&](const Variable<double>& dw) {
+        Variable<double> sum = dw + 0.5 * w;  // weight decay
+        for (const Parameter<double>& other : others) sum = sum + other;
+        return sum;
+    });
+    Tape<double> tape;
+    for (int pass = 1; pass <= 2; ++pass) {
+        tape.clear();
+        tape.backward(sum(tape.use(w) * 3));
+        CHECK(w.grad() == Array<double>{pass * (3 + 1 + 40.0), pass * (3 + 1.5 + 40)});
+        CHECK(tape.kept_gradient(tape.node(tape.use(w).index())) == w.grad().data());
+    }
+}
+
 TEST_CASE("what a hook computes can be derived again") {
     // dL/dx = 2 x, hooked to (2 x)^2 = 4 x^2: its derivative is 8 x.
     Tape<double> tape;

@@ -172,16 +172,19 @@ TEST_CASE("shape operations: errors") {
                          "slice: x is [2, 3]: expected 0 <= start <= stop <= 2 along axis 0, got -3:1", IndexError);
     CHECK_THROWS_WITH_AS(select(x, 1, 3), "select: x is [2, 3]: index 3 along axis 1: expected -3 to 2", IndexError);
     CHECK_THROWS_WITH_AS(pad(x, 2, 1, 1), "pad: axis 2 of an array with 2 axes: expected -2 to 1", IndexError);
-    CHECK_THROWS_WITH_AS(
-        pad(x, 0, -1, 1),
-        "pad: before is -1, after is 1: expected numbers of zeros, not negative; slice takes elements away",
-        ValueError);
+    CHECK_THROWS_WITH_AS(pad(x, 0, -1, 1),
+                         "pad: x is [2, 3], before is -1, after is 1: expected numbers of zeros, not negative; slice "
+                         "takes elements away",
+                         ValueError);
     CHECK_THROWS_AS(pad(x, 0, 0, std::numeric_limits<std::ptrdiff_t>::max()), ValueError);
     CHECK_THROWS_WITH_AS(reshape(x, {-1, 4}),
                          "reshape: x is [2, 3], 6 elements: expected a shape with as many, not [-1, 4]", ShapeError);
     CHECK_THROWS_WITH_AS(reshape(x, {-1, 0}),
                          "reshape: x is [2, 3], 6 elements: expected a shape with as many, not [-1, 0]", ShapeError);
-    CHECK_THROWS_AS(reshape(nothing, {0, -1}), ShapeError);  // it could be anything
+    CHECK_THROWS_AS(reshape(nothing, {0, -1}), ShapeError);                 // it could be anything
+    CHECK_THROWS_WITH_AS(reshape(x, {std::size_t(2), std::size_t(0) - 1}),  // and not -1
+                         "reshape: extent 1 is larger than an array can be: expected at least 0, or -1 for one of them",
+                         ValueError);
     CHECK_THROWS_WITH_AS(reshape(x, {-1, -1}), "reshape: extent 1 is -1: expected at least 0, or -1 for one of them",
                          ValueError);
     CHECK_THROWS_WITH_AS(reshape(x, {2, -3}), "reshape: extent 1 is -3: expected at least 0, or -1 for one of them",

@@ -88,7 +88,7 @@ std::string summary_text(const Experiment& experiment) {
         "||dL/dh||, the norm of the gradient d steps before the last of {} characters,\n"
         "of the loss at that character alone. Measured in double, L the mean over {}\n"
         "held-out sequence{}.\n\n",
-        uniform_bits(*experiment.corpus), frequency_bits(*experiment.corpus), experiment.options.length,
+        uniform_bits(experiment.corpus.value()), frequency_bits(experiment.corpus.value()), experiment.options.length,
         experiment.measured_sequences, experiment.measured_sequences == 1 ? "" : "s");
     text += fmt::format("{:<26} {:^13} {:^32}{:>7}\n", "", "loss on text", "||dL/dh|| at distance", "half-");
     text += fmt::format("{:<4} {:>10}  {:<9} {:>7}{:>6}{:>8}{:>8}{:>8}{:>8}{:>7}\n", "cell", "parameters", "weights",
@@ -216,7 +216,7 @@ std::string save_results(const Experiment& experiment) {
                         {"version", EBB_VERSION},
                         {"command", experiment.command},
                         {"options", as_json(options)},
-                        {"text", as_json(*experiment.corpus)}});
+                        {"text", as_json(experiment.corpus.value())}});
 }
 
 }  // namespace lab
