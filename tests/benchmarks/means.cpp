@@ -222,7 +222,9 @@ int main() {
     for (const Size& size : sizes) waiting_weights(size);
     for (const Size& size : sizes) one_slab(size);
     for (const std::size_t H : {16, 32, 64, 512}) single_row(H, gates * H);
-    for (const std::size_t H : {32, 64, 128, 256}) packed_rows(H < 64 ? 16 : 32, H, gates * H);
+    using RowsAndUnits = std::pair<std::size_t, std::size_t>;
+    for (const auto& [rows, H] : {RowsAndUnits{16, 32}, {32, 64}, {16, 128}, {32, 128}, {64, 256}, {64, 512}})
+        packed_rows(rows, H, gates * H);
     vector_maths();
     for (const Size& size : sizes) kept_memory(size);
 #if defined(__linux__)
