@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 namespace ebb {
+
 template <class T>
 Substitution<T>::Substitution(const Parameter<T>& parameter, const Variable<T>& value)
     : parameter_(parameter), value_(value), outer_(innermost_) {
