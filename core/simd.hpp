@@ -190,6 +190,28 @@ inline xs::batch<double, xs::avx512dq> multiply_add(const xs::batch<double, xs::
 }
 #endif
 
+/// a / b, rounded once.
+template <class Lanes>
+inline Lanes quotient(const Lanes& a, const Lanes& b) {
+    return a / b;
+}
+
+/// The square root, rounded once.
+template <class Lanes>
+inline Lanes square_root(const Lanes& a) {
+    return sqrt(a);
+}
+#if defined(__aarch64__)
+// For floats xsimd 8.1 refines an estimate, as 32-bit NEON has to: quotients are 2 ulp off, and sqrt(infinity) is NaN.
+inline xs::batch<float, xs::neon64> quotient(const xs::batch<float, xs::neon64>& a,
+                                             const xs::batch<float, xs::neon64>& b) {
+    return vdivq_f32(a, b);
+}
+inline xs::batch<float, xs::neon64> square_root(const xs::batch<float, xs::neon64>& a) {
+    return vsqrtq_f32(a);
+}
+#endif
+
 /// The sums of as many rows as there are lanes, one in each lane. Rows have lanes().
 template <class Lanes, class Row>
 inline Lanes sums_of(const Row* rows, Lanes /*type*/) {
@@ -364,7 +386,7 @@ class Vec {
     friend Vec operator+(Vec a, Vec b) { return Vec(a.lanes_ + b.lanes_); }
     friend Vec operator-(Vec a, Vec b) { return Vec(a.lanes_ - b.lanes_); }
     friend Vec operator*(Vec a, Vec b) { return Vec(a.lanes_ * b.lanes_); }
-    friend Vec operator/(Vec a, Vec b) { return Vec(a.lanes_ / b.lanes_); }
+    friend Vec operator/(Vec a, Vec b) { return Vec(detail::quotient(a.lanes_, b.lanes_)); }
     /// Changes the sign bit, so -0 comes from 0.
     friend Vec operator-(Vec a) { return Vec(Lanes(T(-0.0)) ^ a.lanes_); }
     friend Vec operator+(Vec a) { return a; }
@@ -386,7 +408,7 @@ class Vec {
     /// a * b + c; rounded once where the instruction set has the instruction (AVX2, AVX-512, NEON), twice elsewhere.
     friend Vec fma(Vec a, Vec b, Vec c) { return Vec(detail::multiply_add(a.lanes_, b.lanes_, c.lanes_)); }
     friend Vec abs(Vec a) { return Vec(abs(a.lanes_)); }
-    friend Vec sqrt(Vec a) { return Vec(sqrt(a.lanes_)); }
+    friend Vec sqrt(Vec a) { return Vec(detail::square_root(a.lanes_)); }
     friend Vec floor(Vec a) {
         if constexpr (std::is_same_v<A, xs::sse2>) {
             // SSE2 has no such instruction, and xsimd goes through integers one by one. From 2^52 (2^23 for float) on

@@ -381,6 +381,17 @@ void check_operators() {
         floor(V(value)).store(lanes);
         CHECK(lanes[0] == std::floor(value));
     }
+    // Division and square root are rounded correctly, at the ends of the range too.
+    const T denormal = 5 * std::numeric_limits<T>::denorm_min();
+    std::vector<T> values = {denormal, std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), infinity<T>, T(0)};
+    for (T value = T(0.3); value < 40; value += T(0.0371)) values.push_back(value);
+    for (const T value : values) {
+        T lanes[V::width];
+        (V(T(3.1)) / V(value)).store(lanes);
+        CHECK(lanes[0] == T(3.1) / value);
+        sqrt(V(value)).store(lanes);
+        CHECK(lanes[0] == std::sqrt(value));
+    }
     CHECK(std::isnan(sum(floor(V(not_a_number<T>)))));
     CHECK(std::isnan(sum(min(V(1), V(not_a_number<T>)))));
     CHECK(std::isnan(sum(max(V(1), V(not_a_number<T>)))));
