@@ -273,7 +273,7 @@ inline Vec<T, A> sigmoid(Vec<T, A> x) {
     return 1 / (1 + detail::exp_of_normal_range(-x));
 }
 
-/// tanh to 2 ulp, small results included; never beyond +-1, and exactly +-1 where the true value rounds to that.
+/// tanh to 3 ulp, small results included; never beyond +-1, and exactly +-1 where the true value rounds to that.
 template <class T, class A>
 inline Vec<T, A> tanh(Vec<T, A> x) {
     using V = Vec<T, A>;
