@@ -117,13 +117,9 @@ void Backward<T>::split_to_inputs() const {
 }
 
 template <class T>
-void Backward<T>::defer(Node<T>& parameter, const Share& share) const {
-    if (rows_) {
-        const ProductTerm<T> term = first_term<T>(share, 1);
-        return add_terms<T>({&term, 1}, share.x != nullptr, parameter.shape, parameter.gradient, nullptr);
-    }
-    // A parameter's gradient is needed though nothing has flowed into the node itself: its turn must come.
-    tape_.parameters_[parameter.parameter - 1].shares.push_back(share);
+void Backward<T>::add_to_rows(const Node<T>& parameter, const Share& share) {
+    const ProductTerm<T> term = first_term<T>(share, 1);
+    add_terms<T>({&term, 1}, share.x != nullptr, parameter.shape, parameter.gradient, nullptr);
 }
 
 template <class T>
@@ -534,19 +530,21 @@ void Tape<T>::add_shares(std::span<Share> shares, const Shape& shape, T* gradien
             continue;
         }
         const bool has_norms = share_has_norms(last);
+        const auto is_like_last = [&](const Share& share) {
+            return share.delta && !share.x == !last.x && share.transposed == last.transposed &&
+                   share_has_norms(share) == has_norms;
+        };
         terms_.clear();
         std::size_t first = left;
-        for (; first > 0; --first) {
+        for (; first > 0 && is_like_last(shares[first - 1]); --first) {
             const Share& share = shares[first - 1];
-            if (!share.delta || !share.x != !last.x || share.transposed != last.transposed ||
-                share_has_norms(share) != has_norms)
-                break;
             const std::size_t terms = has_norms ? share.time_steps : 1;
-            ProductTerm<T> term = first_term<T>(share, terms);
-            for (std::size_t t = 0; t < terms; ++t) {
-                terms_.push_back(term);
+            terms_.push_back(first_term<T>(share, terms));
+            for (std::size_t t = 1; t < terms; ++t) {
+                ProductTerm<T> term = terms_.back();
                 term.a += term.rows * term.lda;
                 if (term.b) term.b += term.rows * term.ldb;
+                terms_.push_back(term);
             }
         }
         double* norms = has_norms ? values_.template allocate<double>(terms_.size()) : nullptr;

@@ -141,6 +141,7 @@ class Backward {
 
   private:
     Node<T>& input_node(std::size_t i) const noexcept;
+    static void add_to_rows(const Node<T>& parameter, const Share& share);
     Tape<T>& tape_;
     NodeIndex index_;
     Node<T>& node_;

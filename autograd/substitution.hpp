@@ -23,6 +23,8 @@ class Substitution {
     Substitution(const Substitution&) = delete;
     Substitution& operator=(const Substitution&) = delete;
 
+    /// Whether there is one on this thread.
+    static bool is_active() noexcept { return innermost_ != nullptr; }
     /// What stands in the parameter's place; nullptr where nothing does.
     static const Variable<T>* of(const Parameter<T>& parameter) noexcept {
         for (const Substitution* s = innermost_; s; s = s->outer_)

@@ -25,17 +25,13 @@ thread_local Tape<T>* innermost_tape = nullptr;
 /// name of what was called, for the error.
 template <class T, class Call>
 std::size_t checked_size(Call call, const char* what, const Shape& shape) {
+    constexpr std::size_t most = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T);
     std::size_t product = 1;
-    bool overflow = false, empty = false;
-    for (const std::size_t extent : shape) {
-        overflow |= __builtin_mul_overflow(product, extent, &product);
-        empty |= extent == 0;
-    }
-    if (empty) return 0;
-    if (overflow || product > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T))
-        fail<ShapeError>(
-            fmt::format("{}: {} is {}: more elements than memory can hold", call(), what, to_string(shape)));
-    return product;
+    bool overflow = false;
+    for (const std::size_t extent : shape) overflow |= __builtin_mul_overflow(product, extent, &product);
+    if (!overflow && product <= most) return product;
+    if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+    fail<ShapeError>(fmt::format("{}: {} is {}: more elements than memory can hold", call(), what, to_string(shape)));
 }
 
 template <class T>
@@ -233,7 +229,7 @@ void Tape<T>::refresh_moved(Node<T>& parameter) const {
 }
 
 template <class T>
-Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
+Variable<T> Tape<T>::find_or_add(const Parameter<T>& parameter) {
     check_thread("Tape.use");
     if (const Variable<T>* const other = Substitution<T>::of(parameter)) {
         check("Tape.use", *other);
@@ -241,7 +237,7 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
     }
     const typename Parameter<T>::State& state = parameter.state();
     const bool wanted = state.requires_grad && grad_enabled();
-    // A loop over time takes its parameters in one order, again and again: the search goes on where the last has ended.
+    // From the one behind the last on, and round.
     for (std::size_t k = 0; k < parameter_count_; ++k) {
         last_used_ = last_used_ + 1 < parameter_count_ ? last_used_ + 1 : 0;
         const ParameterUse& use = parameters_[last_used_];
@@ -335,9 +331,7 @@ NodeIndex Tape<T>::record_transposed(const Operation<T>& operation, const Variab
 }
 
 template <class T>
-const T* Tape<T>::contiguous(Node<T>& node) {
-    if (node.parameter) refresh(node);
-    if (!node.transposed || node.value) return node.value;
+const T* Tape<T>::copied_out(Node<T>& node) {
     const auto& saved = *static_cast<const Transposed*>(node.saved);
     Node<T>& source = this->node(saved.source);
     const T* const elements = contiguous(source);

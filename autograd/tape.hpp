@@ -2,10 +2,12 @@
 
 #include <ebb/autograd/anomaly.hpp>
 #include <ebb/autograd/buffer_pool.hpp>
+#include <ebb/autograd/grad_mode.hpp>
 #include <ebb/autograd/node.hpp>
 #include <ebb/autograd/operation.hpp>
 #include <ebb/autograd/parameter.hpp>
 #include <ebb/autograd/source_line.hpp>
+#include <ebb/autograd/substitution.hpp>
 #include <ebb/autograd/variable.hpp>
 #include <ebb/core/arena.hpp>
 #include <ebb/core/array.hpp>
@@ -158,7 +160,10 @@ class Tape {
                                 std::size_t axis0, std::size_t axis1);
     /// The elements of x in order: a transposed array is copied out at the first call.
     const T* contiguous(const Variable<T>& x) { return contiguous(x.node()); }
-    const T* contiguous(Node<T>& node);
+    const T* contiguous(Node<T>& node) {
+        if (node.parameter) refresh(node);
+        return !node.transposed || node.value ? node.value : copied_out(node);
+    }
     /// One more node of the same operation as `before`, which was recorded on this tape: of the same shape, and with
     /// the same inputs but those that `changed` names by place. What else `before` has been given is copied: its name,
     /// say.
@@ -286,6 +291,10 @@ class Tape {
     };
 
     Node<T>& append(const Shape& shape, const T* value);
+    /// The elements of a transposed node in order, from its first use on.
+    const T* copied_out(Node<T>& transposed);
+    /// `use`, where the parameter is not the one that was expected.
+    Variable<T> find_or_add(const Parameter<T>& parameter);
     std::string whereabouts(const Operation<T>& operation, NodeIndex index, const std::string& time) const;
     const NodeLine* noted_line(NodeIndex index) const noexcept;
     void note_lines(NodeIndex begin, SourceLine line);
@@ -401,6 +410,23 @@ std::int32_t Variable<T>::time_step() const {
 }
 
 template <class T>
+Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
+    if (!is_on_its_thread() || Substitution<T>::is_active()) return find_or_add(parameter);
+    // A loop over time takes its parameters in one order, again and again: the next one is expected.
+    const std::size_t next = last_used_ + 1 < parameter_count_ ? last_used_ + 1 : 0;
+    if (next < parameter_count_ && parameter.state_) {
+        const ParameterUse& use = parameters_[next];
+        const typename Parameter<T>::State& state = *parameter.state_;
+        if (use.state.get() == &state && use.version == state.version &&
+            node(use.node).requires_grad == (state.requires_grad && grad_enabled())) {
+            last_used_ = next;
+            return at(use.node);
+        }
+    }
+    return find_or_add(parameter);
+}
+
+template <class T>
 const T* Backward<T>::dy(std::size_t output) const noexcept {
     return this->output(output).gradient;
 }
@@ -426,6 +452,12 @@ GradientTarget<T> Backward<T>::target(std::size_t i) const {
     if (input.gradient) return {input.gradient, false};
     input.gradient = acquire(input.shape.size());
     return {input.gradient, true};
+}
+template <class T>
+void Backward<T>::defer(Node<T>& parameter, const Share& share) const {
+    if (rows_) return add_to_rows(parameter, share);
+    // A parameter's gradient is needed though nothing has flowed into the node itself: its turn must come.
+    tape_.parameters_[parameter.parameter - 1].shares.push_back(share);
 }
 template <class T>
 T* Backward<T>::acquire(std::size_t size) const {

@@ -260,6 +260,7 @@ class RecurrentOperation final : public Operation<T> {
     static constexpr std::size_t G = gate_count(kind);
     static constexpr bool is_lstm = kind == CellKind::lstm;
     static constexpr bool is_gru = kind == CellKind::gru;
+    static constexpr std::size_t input_bias = first_optional_input + (is_lstm ? 1 : 0);  // bias_ih, then bias_hh
 
   public:
     const OperationInfo& info() const noexcept override {
@@ -304,11 +305,10 @@ class RecurrentOperation final : public Operation<T> {
         const auto first = static_cast<NodeIndex>(tape.size());
         {
             const EnableGrad on;
-            const std::size_t bias = first_optional_input + (is_lstm ? 1 : 0);
             RecurrentWeights<T> weights{pass.input(input_weight_ih), pass.input(input_weight_hh), {}, {}};
             if (s.has_bias) {
-                weights.bias_ih = pass.input(bias);
-                weights.bias_hh = pass.input(bias + 1);
+                weights.bias_ih = pass.input(input_bias);
+                weights.bias_hh = pass.input(input_bias + 1);
             }
             // The states of the rows that go on, and of those that begin.
             const std::size_t rows = s.rows(step.k), continued = step.k ? s.continued(step.k) : rows;
@@ -367,6 +367,7 @@ class RecurrentOperation final : public Operation<T> {
         const Step<T>& step = pass.template saved<Step<T>>();
         Sequence<T>& s = *step.sequence;
         const std::size_t last = step.k;
+        if (!s.whole) return backward_of_one_step(pass, s);
         if (s.pass == pass.number() && last >= s.done_from) return;
         s.pass = pass.number();
         s.done_from = 0;
@@ -525,9 +526,8 @@ class RecurrentOperation final : public Operation<T> {
         }
         weight(input_weight_ih, s.x + first_row * I, I, delta, B);
         if (s.has_bias) {
-            constexpr std::size_t bias = first_optional_input + (is_lstm ? 1 : 0);
-            weight(bias, nullptr, 1, delta, B);
-            weight(bias + 1, nullptr, 1, hidden_delta, B);
+            weight(input_bias, nullptr, 1, delta, B);
+            weight(input_bias + 1, nullptr, 1, hidden_delta, B);
         }
 
         pass.release(delta, K * gates);
@@ -537,9 +537,7 @@ class RecurrentOperation final : public Operation<T> {
 
   private:
     /// The place of h_0, then c_0, among the inputs of a step at which sequences begin: behind all others.
-    static std::size_t first_states(const Sequence<T>& s) {
-        return first_optional_input + (is_lstm ? 1 : 0) + (s.has_bias ? 2 : 0);
-    }
+    static std::size_t first_states(const Sequence<T>& s) { return input_bias + (s.has_bias ? 2 : 0); }
 
     /// Where gradients of the states before a step go to: [rows, H] each.
     struct Targets {
@@ -582,14 +580,48 @@ class RecurrentOperation final : public Operation<T> {
         return result;
     }
 
+    /// Of a cell in a loop over time: as `backward`, without what only many steps need.
+    static void backward_of_one_step(const Backward<T>& pass, const Sequence<T>& s) {
+        const std::size_t B = s.batch, gate_row = G * s.hidden;
+        Tape<T>& tape = pass.tape();
+        T* zeros = nullptr;
+        T* scratch = nullptr;
+        if (!pass.dy(0)) {
+            zeros = pass.acquire(s.states());
+            std::fill_n(zeros, s.states(), T(0));
+        }
+        const Way way = way_at(pass, s, 0, zeros);
+        if (tape.has_hooks(s.first_node, s.node_of(1))) call_hooks(pass, s, 0, way);
+        const Targets to_before = targets(pass, s, B, B, scratch);
+        T* const delta = pass.acquire(B * gate_row);
+        T* const hidden_delta = is_gru ? pass.acquire(B * gate_row) : delta;
+        Node<T>& w_hh = tape.node(tape.input(pass.node(), input_weight_hh));
+        const RecurrentProduct<T> product(tape, w_hh, Transpose::no, B, gate_row, s.hidden, nullptr);
+        run_backward(s, {0, 1}, &way, to_before, product, delta, hidden_delta, {0, B});
+
+        const auto add = [&](std::size_t i, const T* x, std::size_t columns, const T* d) {
+            typename Backward<T>::Share share{x, d, B, columns, gate_row};
+            share.first_time_step = pass.node().time_step;
+            add_share(pass, i, share, true);
+        };
+        add(input_weight_ih, s.x, s.input_size, delta);
+        if (s.has_bias) {
+            add(input_bias, nullptr, 0, delta);
+            add(input_bias + 1, nullptr, 0, hidden_delta);
+        }
+        add(input_weight_hh, s.h0, s.hidden, hidden_delta);
+
+        input(pass, s, {0, 1}, delta);
+        if (scratch) pass.release(scratch, s.states());
+        if (zeros) pass.release(zeros, s.states());
+    }
+
     /// To be asked for from the last step to the first.
     static Way way_at(const Backward<T>& pass, const Sequence<T>& s, std::size_t k, const T* zeros) {
         Tape<T>& tape = pass.tape();
         const NodeIndex index = s.node_of(k);
         const Backward<T> at(tape, index, tape.node(index));
-        T* none = nullptr;
-        Way way{at.dy(0) ? at.dy(0) : zeros, nullptr,
-                k > 0 ? targets(at, s, s.continued(k), s.rows(k - 1), none) : Targets()};
+        T* dc = nullptr;
         if constexpr (is_lstm) {
             // The kernel adds what comes through h_t, so that the probe of c_t holds the whole dL/dc_t.
             Node<T>& cell_state = tape.node(index + 1);
@@ -598,9 +630,11 @@ class RecurrentOperation final : public Operation<T> {
                 cell_state.gradient = pass.acquire(size);
                 std::fill_n(cell_state.gradient, size, T(0));
             }
-            way.dc = cell_state.gradient;
+            dc = cell_state.gradient;
         }
-        return way;
+        T* none = nullptr;
+        return {at.dy(0) ? at.dy(0) : zeros, dc,
+                k > 0 ? targets(at, s, s.continued(k), s.rows(k - 1), none) : Targets()};
     }
 
     static void call_hooks(const Backward<T>& pass, const Sequence<T>& s, std::size_t k, const Way& way) {
@@ -665,59 +699,64 @@ class RecurrentOperation final : public Operation<T> {
             });
     }
 
+    /// dW += delta' x: of a parameter later, if it may wait.
+    static void add_share(const Backward<T>& first, std::size_t i, const typename Backward<T>::Share& share,
+                          bool wait) {
+        if (!first.wants(i) || share.rows == 0) return;
+        if (first.is_parameter(i)) {
+            wait ? first.defer(i, share) : first.add_at_once(i, share);
+            return;
+        }
+        const std::size_t gate_row = share.delta_stride;
+        const GradientTarget<T> target = first.target(i);
+        if (share.x) {
+            gemm(Transpose::yes, Transpose::no, gate_row, share.x_stride, share.rows, T(1), share.delta, gate_row,
+                 share.x, share.x_stride, target.assign ? T(0) : T(1), target.data, share.x_stride);
+            return;
+        }
+        if (target.assign) std::fill_n(target.data, gate_row, T(0));
+        for (std::size_t r = 0; r < share.rows; ++r)
+            for (std::size_t j = 0; j < gate_row; ++j) target.data[j] += share.delta[r * gate_row + j];
+    }
+
     /// dW_ih += delta_t' x_t, dW_hh += delta_t' h_{t-1}, of the weights that wait when their turn comes.
     static void weights(const Backward<T>& first, const Sequence<T>& s, Steps steps, const T* delta,
                         const T* hidden_delta, bool wait) {
         const std::size_t gate_row = G * s.hidden;
-        // `rows` of the steps at `times` times from the time of step k on; x and d are their first rows'.
-        const auto add = [&](std::size_t i, const T* x, std::size_t columns, const T* d, std::size_t rows,
-                             std::size_t times, std::size_t k) {
-            if (!first.wants(i) || rows == 0) return;
-            if (first.is_parameter(i)) {
-                typename Backward<T>::Share share{x, d, rows, columns, gate_row};
-                share.time_steps = times;
-                share.first_time_step = first.node().time_step + static_cast<std::int32_t>(s.time(k)) -
-                                        static_cast<std::int32_t>(s.time(0));
-                wait ? first.defer(i, share) : first.add_at_once(i, share);
-                return;
-            }
-            const GradientTarget<T> target = first.target(i);
-            if (x) {
-                gemm(Transpose::yes, Transpose::no, gate_row, columns, rows, T(1), d, gate_row, x, columns,
-                     target.assign ? T(0) : T(1), target.data, columns);
-                return;
-            }
-            if (target.assign) std::fill_n(target.data, gate_row, T(0));
-            for (std::size_t r = 0; r < rows; ++r)
-                for (std::size_t j = 0; j < gate_row; ++j) target.data[j] += d[r * gate_row + j];
-        };
-        const auto add_all = [&](std::size_t i, const T* x, std::size_t columns, const T* d, Steps of) {
-            if (of.begin < of.end)
-                add(i, x, columns, d + s.first_row(of) * gate_row, s.rows(of), of.end - of.begin,
-                    s.reverse ? of.end - 1 : of.begin);
+        using Share = typename Backward<T>::Share;
+        const std::int32_t time_zero = first.node().time_step - static_cast<std::int32_t>(s.time(0));
+        const auto add = [&](std::size_t i, const Share& share) { add_share(first, i, share, wait); };
+        // Of some steps, with equally many rows at each.
+        const auto share_of = [&](Steps some, const T* x, std::size_t columns, const T* d) {
+            Share share{x, d + s.first_row(some) * gate_row, s.rows(some), columns, gate_row};
+            share.time_steps = some.end - some.begin;
+            share.first_time_step =
+                time_zero + static_cast<std::int32_t>(s.time(s.reverse ? some.end - 1 : some.begin));
+            return share;
         };
         // Steps of equally many rows are one product.
         for (std::size_t end = steps.end, begin = end; end > steps.begin; end = begin) {
             do --begin;
             while (begin > steps.begin && s.rows(begin - 1) == s.rows(begin));
             const Steps run{begin, end};
-            add_all(input_weight_ih, s.x + s.first_row(run) * s.input_size, s.input_size, delta, run);
+            add(input_weight_ih, share_of(run, s.x + s.first_row(run) * s.input_size, s.input_size, delta));
             if (s.has_bias) {
-                constexpr std::size_t bias = first_optional_input + (is_lstm ? 1 : 0);
-                add_all(bias, nullptr, 0, delta, run);
-                add_all(bias + 1, nullptr, 0, hidden_delta, run);
+                add(input_bias, share_of(run, nullptr, 0, delta));
+                add(input_bias + 1, share_of(run, nullptr, 0, hidden_delta));
             }
             // The states before them lie next to each other too, where they come from such a step.
             const bool goes_on = begin > 0 && s.rows(begin - 1) == s.rows(begin);
             const Steps later{goes_on ? begin : begin + 1, end};
             if (later.begin < later.end)
-                add_all(input_weight_hh, s.h + s.first_row(Steps{later.begin - 1, end - 1}) * s.hidden, s.hidden,
-                        hidden_delta, later);
+                add(input_weight_hh, share_of(later, s.h + s.first_row(Steps{later.begin - 1, end - 1}) * s.hidden,
+                                              s.hidden, hidden_delta));
             if (goes_on) continue;
             for_both(s, begin, Rows{0, s.batch}, [&](Rows part, bool from_first) {
                 if (from_first && s.zero_state) return;
-                add(input_weight_hh, h_before(s, begin, part, from_first), s.hidden,
-                    hidden_delta + (s.first_row(begin) + part.begin) * gate_row, part.count(), 1, begin);
+                Share share = share_of({begin, begin + 1}, h_before(s, begin, part, from_first), s.hidden,
+                                       hidden_delta + part.begin * gate_row);
+                share.rows = part.count();
+                add(input_weight_hh, share);
             });
         }
     }

@@ -21,9 +21,10 @@ Variable<T> rows_of(const Variable<T>& x, std::size_t start, std::size_t stop) {
 template <class T>
 void check_step_input(std::string_view cell, const Variable<T>& x, const Parameter<T>& weight) {
     const std::size_t I = weight.shape().back();
-    if (x.shape().rank() != 2 || x.shape().back() != I)
-        fail<ShapeError>(fmt::format("{}: x is {}, {} is {}: expected [B, I] with {} as the last extent", cell,
-                                     to_string(x.shape()), weight.name(), to_string(weight.shape()), I));
+    const Shape& shape = x.shape();
+    if (shape.rank() == 2 && shape[1] == I) return;
+    fail<ShapeError>(fmt::format("{}: x is {}, {} is {}: expected [B, I] with {} as the last extent", cell,
+                                 to_string(shape), weight.name(), to_string(weight.shape()), I));
 }
 
 template <class T>
@@ -31,10 +32,10 @@ void check_step_state(std::string_view cell, std::string_view operand, const Var
                       std::size_t width) {
     if (!given.defined()) return;
     x.tape().check(cell, given);
-    const Shape expected{x.shape()[0], width};
-    if (given.shape() != expected)
-        fail<ShapeError>(fmt::format("{}: {} is {}, x is {}: expected {} to be {}", cell, operand,
-                                     to_string(given.shape()), to_string(x.shape()), operand, to_string(expected)));
+    const Shape &shape = given.shape(), &of_x = x.shape();
+    if (shape.rank() == 2 && shape[0] == of_x[0] && shape[1] == width) return;
+    fail<ShapeError>(fmt::format("{}: {} is {}, x is {}: expected {} to be {}", cell, operand, to_string(shape),
+                                 to_string(of_x), operand, to_string(Shape{of_x[0], width})));
 }
 
 template <class T>

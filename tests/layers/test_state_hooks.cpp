@@ -4,6 +4,9 @@
 #include <ebb/autograd/gradcheck.hpp>
 #include <ebb/autograd/jacobian.hpp>
 
+#include <tuple>
+#include <utility>
+
 #include "layers/recurrent_kinds.hpp"
 #include <doctest/doctest.h>
 
@@ -31,19 +34,34 @@ void check_close(const Array<double>& a, const Array<double>& b) {
 
 }  // namespace
 
-TEST_CASE("hooks on the states of a sequence change what flows on") {
+TEST_CASE("hooks on the states of a sequence, and of steps in a loop, change what flows on") {
     for (const std::string kind : recurrent_kinds) {
         CAPTURE(kind);
         std::vector<std::vector<Array<double>>> ways;
         std::vector<std::vector<Array<double>>> seen_in_ways;
         for (const Granularity granularity : {Granularity::fused, Granularity::elementary})
-            for (const bool recorded : {false, true}) {
-                const AnyLayer<double> layer(
-                    {.kind = kind, .input_size = I, .hidden_size = H, .granularity = granularity});
-                randomize(layer.parameters);
+            for (const auto& [by_layer, recorded] :
+                 {std::pair{true, false}, {true, true}, {false, false}, {false, true}}) {
+                const RecurrentOptions options{
+                    .kind = kind, .input_size = I, .hidden_size = H, .granularity = granularity};
+                const AnyLayer<double> layer(options);
+                const AnyCell<double> cell(options);
+                const auto& parameters = by_layer ? layer.parameters : cell.parameters;
+                randomize(parameters);
                 Tape<double> tape;
                 const V x = tape.variable(random_array({T, B, I}, 1));
-                const auto [output, after] = layer.run(x, {});
+                V output;
+                States<double> after(kind == "lstm" ? 2 : 1, tape.zeros({B, H}));
+                if (by_layer) {
+                    std::tie(output, after) = layer.run(x, {});
+                } else {
+                    std::vector<V> every;
+                    for (std::size_t t = 0; t < T; ++t) {
+                        after = cell.step(select(x, 0, static_cast<std::ptrdiff_t>(t)), after);
+                        every.push_back(after[0]);
+                    }
+                    output = stack(every);
+                }
                 const std::vector<V> states = states_of(tape);
                 std::vector<Array<double>> seen(states.size());
                 for (std::size_t k = 0; k < states.size(); ++k)
@@ -53,7 +71,7 @@ TEST_CASE("hooks on the states of a sequence change what flows on") {
                     });
                 tape.backward(sum(output * output) + sum(after.back()), {.create_graph = recorded});
                 std::vector<Array<double>> gradients{x.grad()};
-                for (const auto& named : layer.parameters) gradients.push_back(named.second.grad());
+                for (const auto& named : parameters) gradients.push_back(named.second.grad());
                 for (const V& state : states) gradients.push_back(state.grad());
                 ways.push_back(gradients);
                 seen_in_ways.push_back(seen);
