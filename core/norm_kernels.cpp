@@ -1,11 +1,13 @@
 /// Compiled once for each instruction set: see core/simd.hpp for what may stand in such a file.
 
+#include <ebb/core/block_sums.hpp>
 #include <ebb/core/norm_kernels.hpp>
 #include <ebb/core/simd.hpp>
 
 namespace ebb {
 namespace {
 
+using simd::block_sums;
 using simd::Vec;
 
 template <class T>
@@ -35,61 +37,37 @@ inline double sum_of_squares(const T* data, std::size_t size) {
     return total + sum(rest);
 }
 
-/// Of blocks so small that the sum over the lanes takes as long as the squares: as many blocks at a time as there are
-/// lanes.
 template <class T>
-inline void small_sums_of_squares(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size,
-                                  double* sums_of_blocks) {
-    constexpr std::size_t W = Vec<T>::width;
-    const std::size_t whole = size / W * W, rest = size - whole;
-    for (std::size_t k = 0; k < count; k += W) {
-        const std::size_t blocks = count - k < W ? count - k : W;
-        Vec<T> squares[W];
-        for (std::size_t i = blocks; i < W; ++i) squares[i] = T(0);
-        for (std::size_t i = 0; i < blocks; ++i, data += distance) {
-            Vec<T> total(T(0));
-            for (std::size_t j = 0; j < whole; j += W) {
-                const Vec<T> x = Vec<T>::load(data + j);
-                total = fma(x, x, total);
-            }
-            if (rest > 0) {
-                const Vec<T> x = Vec<T>::load(data + whole, rest);
-                total = fma(x, x, total);
-            }
-            squares[i] = total;
-        }
-        T of_blocks[W];
-        sums(squares).store(of_blocks);
-        for (std::size_t i = 0; i < blocks; ++i) sums_of_blocks[k + i] = of_blocks[i];
+bool norms(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, T smallest, T largest,
+           double* norms) {
+    constexpr std::size_t W = Vec<T>::width, small = 16 * W;
+    bool in_range = true;
+    if (size <= small) {
+        const auto root = [&](Vec<T> sums) {
+            const auto outside = (sums < smallest) | (sums > largest);
+            in_range &= !any(outside);
+            return where(outside, Vec<T>(-1), sqrt(sums));
+        };
+        block_sums(
+            data, count, distance, size, [](Vec<T> sum, Vec<T> x) { return fma(x, x, sum); }, root, norms);
+        return in_range;
     }
-}
-
-template <class T>
-void sums_of_squares(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, double* sums) {
-    constexpr std::size_t small = 16 * Vec<T>::width;
-    if (size <= small) return small_sums_of_squares(data, count, distance, size, sums);
-    for (std::size_t k = 0; k < count; ++k)
-        sums[k] = sum_of_squares(data + static_cast<std::ptrdiff_t>(k) * distance, size);
-}
-
-bool roots(double* sums, std::size_t count, double smallest, double largest) {
-    constexpr std::size_t W = Vec<double>::width;
-    const auto in_range = [=](Vec<double> sum) { return !any((sum < smallest) | (sum > largest)); };
-    const std::size_t whole = count / W * W;
-    bool all_in_range = true;
-    for (std::size_t k = 0; k < whole; k += W) all_in_range &= in_range(Vec<double>::load(sums + k));
-    for (std::size_t k = whole; k < count; ++k) all_in_range &= in_range(Vec<double>(sums[k]));
-    if (!all_in_range) return false;
-    for (std::size_t k = 0; k < whole; k += W) sqrt(Vec<double>::load(sums + k)).store(sums + k);
-    if (whole < count) {
-        const std::size_t rest = count - whole;
-        sqrt(Vec<double>::load(sums + whole, rest)).store(sums + whole, rest);
+    for (std::size_t k = 0; k < count; ++k) {
+        const double sum = sum_of_squares(data + static_cast<std::ptrdiff_t>(k) * distance, size);
+        const bool outside = sum < smallest || sum > largest;
+        in_range &= !outside;
+        norms[k] = outside ? -1 : sum;
     }
-    return true;
+    const auto root = [](Vec<double> sums) { return where(sums < 0, sums, sqrt(sums)); };
+    constexpr std::size_t D = Vec<double>::width;
+    std::size_t k = 0;
+    for (; k + D <= count; k += D) root(Vec<double>::load(norms + k)).store(norms + k);
+    if (k < count) root(Vec<double>::load(norms + k, count - k)).store(norms + k, count - k);
+    return in_range;
 }
 
 template <class T>
-constexpr NormKernels<T> table{&sums_of_squares<T>, &roots};
+constexpr NormKernels<T> table{&norms<T>};
 
 }  // namespace
 

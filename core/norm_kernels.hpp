@@ -7,12 +7,11 @@ namespace ebb {
 
 template <class T>
 struct NormKernels {
-    /// Sum x^2 of each of `count` blocks: in T over short pieces, in double over these. Where squares leave the range
-    /// of T, so does the result.
-    void (*sums_of_squares)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, double* sums);
-    /// The square roots of `count` sums, in their place, where each is from `smallest` to `largest` or NaN; else leaves
-    /// all as they are and returns false.
-    bool (*roots)(double* sums, std::size_t count, double smallest, double largest);
+    /// The square roots of sum x^2 over each of `count` blocks; returns whether all sums are from `smallest` to
+    /// `largest` or NaN, else the norms are of no use. The sums are in T over short pieces, in double over these: where
+    /// squares leave the range of T, so do they.
+    bool (*norms)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, T smallest, T largest,
+                  double* norms);
 };
 
 }  // namespace ebb

@@ -122,6 +122,7 @@ struct OneLane {
         friend Bool operator!(Bool a) { return {!a.value}; }
         friend bool any(Bool a) { return a.value; }
         friend bool all(Bool a) { return a.value; }
+        friend std::size_t count_of(Bool a) { return a.value; }
     };
     friend Bool operator==(OneLane a, OneLane b) { return {a.value == b.value}; }
     friend Bool operator<(OneLane a, OneLane b) { return {a.value < b.value}; }
@@ -253,6 +254,61 @@ inline xs::batch<double, xs::avx512dq> sums_of(const Row* rows, const xs::batch<
 }
 #endif
 
+/// The sum over the lanes of one row, in all lanes: added up in the same order.
+template <class Lanes>
+inline Lanes sum_of(const Lanes& row) {
+    struct Row {
+        Lanes row_lanes;
+        const Lanes& lanes() const { return row_lanes; }
+    } rows[Lanes::size];
+    for (Row& r : rows) r.row_lanes = row;
+    return sums_of(rows, row);
+}
+#if defined(__AVX512F__)
+inline xs::batch<float, xs::avx512dq> sum_of(const xs::batch<float, xs::avx512dq>& row) {
+    __m512 sum = _mm512_add_ps(row, _mm512_permute_ps(row, 0x4e));
+    sum = _mm512_add_ps(sum, _mm512_permute_ps(sum, 0xb1));
+    sum = _mm512_add_ps(sum, _mm512_shuffle_f32x4(sum, sum, 0xb1));
+    return _mm512_add_ps(sum, _mm512_shuffle_f32x4(sum, sum, 0x4e));
+}
+inline xs::batch<double, xs::avx512dq> sum_of(const xs::batch<double, xs::avx512dq>& row) {
+    __m512d sum = _mm512_add_pd(row, _mm512_permute_pd(row, 0x55));
+    sum = _mm512_add_pd(sum, _mm512_shuffle_f64x2(sum, sum, 0xb1));
+    return _mm512_add_pd(sum, _mm512_shuffle_f64x2(sum, sum, 0x4e));
+}
+#endif
+
+/// How many lanes are true.
+template <class T, class A>
+inline std::size_t count_of(const xs::batch_bool<T, A>& mask) {
+    using Lanes = xs::batch<T, A>;
+    return static_cast<std::size_t>(hadd(select(mask, Lanes(T(1)), Lanes(T(0)))));
+}
+#if defined(__SSE2__)
+inline std::size_t count_of(const xs::batch_bool<float, xs::sse2>& mask) {
+    return static_cast<std::size_t>(__builtin_popcount(static_cast<unsigned>(_mm_movemask_ps(mask))));
+}
+inline std::size_t count_of(const xs::batch_bool<double, xs::sse2>& mask) {
+    return static_cast<std::size_t>(__builtin_popcount(static_cast<unsigned>(_mm_movemask_pd(mask))));
+}
+#endif
+#if defined(__AVX2__) && defined(__FMA__)
+inline std::size_t count_of(const xs::batch_bool<float, xs::fma3<xs::avx2>>& mask) {
+    return static_cast<std::size_t>(__builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(mask))));
+}
+inline std::size_t count_of(const xs::batch_bool<double, xs::fma3<xs::avx2>>& mask) {
+    return static_cast<std::size_t>(__builtin_popcount(static_cast<unsigned>(_mm256_movemask_pd(mask))));
+}
+#endif
+#if defined(__AVX512F__)
+inline std::size_t count_of(const xs::batch_bool<float, xs::avx512dq>& mask) {
+    return static_cast<std::size_t>(__builtin_popcount(mask.data));
+}
+inline std::size_t count_of(const xs::batch_bool<double, xs::avx512dq>& mask) {
+    return static_cast<std::size_t>(__builtin_popcount(mask.data));
+}
+#endif
+
 /// Whether multiply_add rounds once.
 template <class A>
 constexpr bool rounds_once = !std::is_same_v<A, xs::sse2> && !std::is_same_v<A, Scalar>;
@@ -354,6 +410,11 @@ class Mask {
     /// Whether some lane, or every lane, is true.
     friend bool any(Mask a) { return any(a.lanes_); }
     friend bool all(Mask a) { return all(a.lanes_); }
+    /// How many lanes are true.
+    friend std::size_t count(Mask a) {
+        using detail::count_of;
+        return count_of(a.lanes_);
+    }
 
   private:
     Lanes lanes_;
@@ -435,6 +496,8 @@ class Vec {
     friend T sum(Vec a) { return hadd(a.lanes_); }
     /// The sums of `width` Vecs, one in each lane: three instructions for each, where `sum` takes eight.
     friend Vec sums(const Vec* rows) { return Vec(detail::sums_of(rows, Lanes())); }
+    /// The sum of all lanes, in each lane: to the last bit what `sums` gives.
+    friend Vec sum_in_all_lanes(Vec a) { return Vec(detail::sum_of(a.lanes_)); }
 
   private:
     Lanes lanes_;

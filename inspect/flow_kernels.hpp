@@ -18,9 +18,10 @@ namespace ebb {
 
 template <class T>
 struct FlowKernels {
-    /// How many |x| are above `bound`, in each of `count` blocks that begin `distance` numbers apart.
-    void (*count_above)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, T bound,
-                        double* counts);
+    /// Which part of the |x| is above `bound`, in each of `count` blocks that begin `distance` numbers apart; 0 of
+    /// none.
+    void (*fractions_above)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t size, T bound,
+                            double* fractions);
     /// Of gates that stand side by side, at most `most_gates`, at `count` steps that begin `distance` apart: each step
     /// is rows that are `stride` numbers apart, and a row has `columns` numbers of each gate.
     void (*gates)(const T* data, std::size_t count, std::ptrdiff_t distance, std::size_t rows, std::size_t columns,

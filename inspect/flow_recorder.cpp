@@ -138,12 +138,15 @@ FlowRecord FlowRecorder<T>::look(Tape<T>& tape, const StepFacts& facts) const {
     const GradientFlow<T> flow = gradient_flow(tape);
     record.states = flow.states();
     record.gates = flow.gates();
+    std::vector<Parameter<T>> recurrent;
     for (const Parameter<T>& parameter : parameters_) {
         record.parameters.push_back(look(parameter));
-        if (!is_recurrent(parameter) || tape.shares(parameter).empty()) continue;
-        record.contributions.push_back(weight_contributions(tape, parameter));
-        if (options_.alignment) record.alignments.push_back(contribution_alignment(tape, parameter));
+        if (is_recurrent(parameter) && !tape.shares(parameter).empty()) recurrent.push_back(parameter);
     }
+    record.contributions = weight_contributions(tape, recurrent);
+    if (options_.alignment)
+        for (const Parameter<T>& parameter : recurrent)
+            record.alignments.push_back(contribution_alignment(tape, parameter));
     for (const std::string& state : options_.units) record.units.push_back(unit_flow(tape, state));
     for (const std::string& gate : options_.unit_gates) record.unit_gates.push_back(unit_gate(tape, gate));
     for (const std::string& state : options_.spectra) record.spectra.push_back(jacobian_spectrum(tape, state));

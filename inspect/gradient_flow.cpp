@@ -10,6 +10,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <span>
 
@@ -123,144 +124,136 @@ bool one_share_a_step(std::span<const typename Tape<T>::Share> shares) {
     return true;
 }
 
+/// The norms of the rows of shares. Each is computed once, for a cell's weights and biases have their deltas in common.
+template <class T>
+class RowNorms {
+  public:
+    /// ||row|| of `count` rows of `size` numbers. Good until the next call but one.
+    const double* of(const T* data, std::size_t count, std::size_t stride, std::size_t size) {
+        for (auto known = known_.begin(); known != known_.end(); ++known)
+            if (const double* const norms = known->find(data, count, stride, size)) {
+                std::rotate(known, known + 1, known_.end());  // what was asked for last is forgotten last
+                return norms;
+            }
+        if (known_.empty()) known_.reserve(most);
+        if (known_.size() == most) known_.erase(known_.begin());
+        Known& added = known_.emplace_back(Known{data, count, stride, size, std::vector<double>(count)});
+        frobenius_norms(data, count, static_cast<std::ptrdiff_t>(stride), size, added.norms.data());
+        return added.norms.data();
+    }
+
+  private:
+    static constexpr std::size_t most = 8;
+    struct Known {
+        const T* data;
+        std::size_t count, stride, size;
+        std::vector<double> norms;
+
+        /// Those of some of these rows: the recurrent weight has none at a step that begins from zeros.
+        const double* find(const T* first, std::size_t rows, std::size_t row_stride, std::size_t row_size) const {
+            const auto begin = reinterpret_cast<std::uintptr_t>(data), from = reinterpret_cast<std::uintptr_t>(first);
+            if (row_stride != stride || row_size != size || from < begin || stride == 0) return nullptr;
+            const std::size_t bytes = stride * sizeof(T), row = (from - begin) / bytes;
+            return (from - begin) % bytes == 0 && row + rows <= count ? norms.data() + row : nullptr;
+        }
+    };
+    std::vector<Known> known_;
+};
+
 /// ||x' delta|| for each time step of a share. Of single rows that is ||x|| ||delta||.
 template <class T>
 void add_norms(const typename Tape<T>::Share& share, std::size_t rows, std::size_t columns,
-               WeightContributions& contributions, std::vector<double>& x_norms) {
+               WeightContributions& contributions, RowNorms<T>& known) {
     const std::size_t x_size = share.transposed ? rows : columns,
                       delta_size = share.x && !share.transposed ? rows : columns;
     const std::size_t first = contributions.norm.size(), count = share.time_steps;
-    for (std::size_t t = 0; t < count; ++t)
-        contributions.time_step.push_back(share.first_time_step + static_cast<std::int32_t>(t));
+    contributions.time_step.resize(first + count);
+    std::iota(contributions.time_step.begin() + static_cast<std::ptrdiff_t>(first), contributions.time_step.end(),
+              share.first_time_step);
     contributions.norm.resize(first + count);
     double* const norms = contributions.norm.data() + first;
     if (share.norms) {
         std::copy_n(share.norms, count, norms);
-        return;
-    }
-    frobenius_norms(share.delta, count, static_cast<std::ptrdiff_t>(share.delta_stride), delta_size, norms);
-    if (!share.x) return;
-    x_norms.resize(count);
-    frobenius_norms(share.x, count, static_cast<std::ptrdiff_t>(share.x_stride), x_size, x_norms.data());
-    for (std::size_t t = 0; t < count; ++t) norms[t] *= x_norms[t];
-}
-
-/// Blocks of one form that follow each other at one distance in memory, as those of a layer do: of small steps a call
-/// for each would take longer than what it does.
-template <class T>
-struct Run {
-    Block<T> first;
-    std::size_t begin = 0, count = 0;   // among the steps
-    std::intptr_t bytes = 0, next = 0;  // from a block to the next one; where that is expected
-
-    std::ptrdiff_t distance() const { return bytes / static_cast<std::ptrdiff_t>(sizeof(T)); }
-
-    /// Whether the block of the next step goes on with it; then it does. Blocks may be arrays of their own.
-    bool takes(const Block<T>& block) {
-        const auto address = reinterpret_cast<std::intptr_t>(block.data);
-        if (block.rows != first.rows || block.columns != first.columns || block.stride != first.stride) return false;
-        if (count == 1) {
-            if (!block.data != !first.data) return false;
-            bytes = address - reinterpret_cast<std::intptr_t>(first.data);
-        } else if (address != next) {
-            return false;
+    } else if (count == 1) {  // a loop over time brings ever new ones: nothing is in common with those before
+        norms[0] = frobenius_norm(share.delta, delta_size);
+        if (share.x) norms[0] *= frobenius_norm(share.x, x_size);
+    } else {
+        const double* const of_delta = known.of(share.delta, count, share.delta_stride, delta_size);
+        if (!share.x) {
+            std::copy_n(of_delta, count, norms);
+            return;
         }
-        next = address + bytes;
-        ++count;
-        return true;
+        const double* const of_x = known.of(share.x, count, share.x_stride, x_size);
+        for (std::size_t t = 0; t < count; ++t) norms[t] = of_delta[t] * of_x[t];
     }
-};
-
-/// Collects the blocks of step after step, and calls f(run) for each run of them; not where there is nothing.
-template <class T, class Function>
-class Runs {
-  public:
-    explicit Runs(Function f) : f_(f) {}
-    void add(const Block<T>& next) {
-        if (run_.count > 0 && run_.takes(next)) return;
-        end();
-        run_ = {next, run_.begin + run_.count, 1};
-    }
-    void end() {
-        if (run_.count > 0 && run_.first.data) f_(run_);
-    }
-
-  private:
-    Function f_;
-    Run<T> run_;
-};
-template <class T, class Function>
-Runs<T, Function> for_runs(Function f) {
-    return Runs<T, Function>(f);
 }
 
 template <class T>
-void add_state(const Tape<T>& tape, ProbeSeries& series, StateFlow& state) {
-    const std::size_t steps = series.steps();
-    state.name = std::move(series.name);
+void set_state(const Tape<T>& tape, ProbeSeries& series, StateFlow& state) {
+    state.name = series.name;
     state.backwards = series.time_step.front() > series.time_step.back();
+    BlockRuns<T> values, gradients;
+    const auto add = [&](const Node<T>& node, std::size_t steps, ProbeSeries::Distances to_next) {
+        const std::size_t size = node.shape.size();
+        values.add({node.value, 1, size, size}, steps, to_next.value_bytes);
+        gradients.add({node.retained_gradient, 1, size, size}, steps, to_next.gradient_bytes);
+    };
+    if (series.distances)
+        add(tape.node(series.node.front()), series.steps(), *series.distances);
+    else
+        for (const NodeIndex index : series.node) add(tape.node(index), 1, {});
     if (state.backwards) {
         std::reverse(series.time_step.begin(), series.time_step.end());
-        std::reverse(series.node.begin(), series.node.end());
+        values.reverse();
+        gradients.reverse();
     }
-    state.time_step = std::move(series.time_step);
-    for (std::vector<double>* list : {&state.grad_norm, &state.value_norm, &state.saturation}) list->resize(steps);
-    auto gradients = for_runs<T>([&](const Run<T>& run) {
-        frobenius_norms(run.first.data, run.count, run.distance(), run.first.size(), &state.grad_norm[run.begin]);
-    });
-    auto values = for_runs<T>([&](const Run<T>& run) {
-        const std::size_t size = run.first.size();
-        const double share = 1 / static_cast<double>(std::max<std::size_t>(size, 1));
+    state.time_step = series.time_step;
+    for (std::vector<double>* list : {&state.grad_norm, &state.value_norm, &state.saturation})
+        list->assign(series.steps(), 0);
+    for (const BlockRun<T>& run : gradients)
+        if (run.first.data)
+            frobenius_norms(run.first.data, run.steps, run.distance(), run.first.size(), &state.grad_norm[run.begin]);
+    for (const BlockRun<T>& run : values) {
+        if (!run.first.data) continue;
         // Some steps at a time, which are in the cache when they are read again.
         constexpr std::size_t some_numbers = 16384;
+        const std::size_t size = run.first.size();
         const std::size_t some = std::max<std::size_t>(some_numbers / std::max<std::size_t>(size, 1), 1);
-        for (std::size_t k = 0; k < run.count; k += some) {
-            const T* const first = run.first.data + static_cast<std::ptrdiff_t>(k) * run.distance();
-            const std::size_t count = std::min(some, run.count - k);
-            double* const saturation = &state.saturation[run.begin + k];
-            frobenius_norms(first, count, run.distance(), size, &state.value_norm[run.begin + k]);
-            kernels<FlowKernels<T>>().count_above(first, count, run.distance(), size, T(0.9), saturation);
-            for (std::size_t step = 0; step < count; ++step) saturation[step] *= share;
+        for (std::size_t k = 0; k < run.steps; k += some) {
+            const T* const first = run[k].data;
+            const std::size_t steps = std::min(some, run.steps - k), place = run.begin + k;
+            frobenius_norms(first, steps, run.distance(), size, &state.value_norm[place]);
+            kernels<FlowKernels<T>>().fractions_above(first, steps, run.distance(), size, T(0.9),
+                                                      &state.saturation[place]);
         }
-    });
-    for (const NodeIndex index : series.node) {
-        const Node<T>& node = tape.node(index);
-        const std::size_t size = node.shape.size();
-        gradients.add({node.retained_gradient, 1, size, size});
-        values.add({node.value, 1, size, size});
     }
-    gradients.end();
-    values.end();
 }
 
+/// `gates` are those of the series.
 template <class T>
-void add_gates(GateSeries<T>& series, std::vector<GateFlow>& gates) {
+void set_gates(GateSeries<T>& series, std::span<GateFlow> gates) {
     constexpr std::size_t most_gates = FlowKernels<T>::most_gates;
-    const std::size_t steps = series.step.size(), first_gate = gates.size();
     if (series.time_step.front() > series.time_step.back()) {
         std::reverse(series.time_step.begin(), series.time_step.end());
-        std::reverse(series.step.begin(), series.step.end());
+        series.blocks.reverse();
     }
-    for (std::string& name : series.names) {
-        GateFlow& gate = gates.emplace_back();
-        gate.name = std::move(name);
+    for (std::size_t g = 0; g < gates.size(); ++g) {
+        GateFlow& gate = gates[g];
+        gate.name = series.names[g];
         gate.time_step = series.time_step;
-        for (std::vector<double>* list : {&gate.mean, &gate.closed, &gate.open}) list->resize(steps);
+        for (std::vector<double>* list : {&gate.mean, &gate.closed, &gate.open}) list->assign(series.blocks.steps(), 0);
     }
-    auto runs = for_runs<T>([&](const Run<T>& run) {
-        for (std::size_t g = 0; g < series.names.size(); g += most_gates) {
-            const std::size_t count = std::min(most_gates, series.names.size() - g);
+    for (const BlockRun<T>& run : series.blocks)
+        for (std::size_t g = 0; run.first.data && g < gates.size(); g += most_gates) {
+            const std::size_t count = std::min(most_gates, gates.size() - g);
             std::array<GateFigures, most_gates> figures{};
             for (std::size_t k = 0; k < count; ++k) {
-                GateFlow& gate = gates[first_gate + g + k];
+                GateFlow& gate = gates[g + k];
                 figures[k] = {&gate.mean[run.begin], &gate.closed[run.begin], &gate.open[run.begin]};
             }
-            kernels<FlowKernels<T>>().gates(run.first.data + g * run.first.columns, run.count, run.distance(),
+            kernels<FlowKernels<T>>().gates(run.first.data + g * run.first.columns, run.steps, run.distance(),
                                             run.first.rows, run.first.columns, run.first.stride, figures.data(), count);
         }
-    });
-    for (const Block<T>& block : series.step) runs.add(block);
-    runs.end();
 }
 
 template <class Flow>
@@ -288,14 +281,30 @@ const GateFlow& GradientFlow<T>::gate(std::string_view name) const {
 template <class T>
 GradientFlow<T> gradient_flow(const Tape<T>& tape) {
     GradientFlow<T> flow;
-    AllSeries<T> all = all_series(tape);
-    for (ProbeSeries& series : all.states) add_state(tape, series, flow.states_.emplace_back());
-    for (GateSeries<T>& series : all.gates) add_gates(series, flow.gates_);
+    gradient_flow(tape, flow);
     return flow;
 }
 
 template <class T>
-WeightContributions weight_contributions(const Tape<T>& tape, const Parameter<T>& parameter) {
+void gradient_flow(const Tape<T>& tape, GradientFlow<T>& flow) {
+    AllSeries<T> all = all_series(tape);
+    flow.states_.resize(all.states.size());
+    for (std::size_t k = 0; k < all.states.size(); ++k) set_state(tape, all.states[k], flow.states_[k]);
+    std::size_t gates = 0;
+    for (const GateSeries<T>& series : all.gates) gates += series.names.size();
+    flow.gates_.resize(gates);
+    std::span<GateFlow> left = flow.gates_;
+    for (GateSeries<T>& series : all.gates) {
+        set_gates(series, left.first(series.names.size()));
+        left = left.subspan(series.names.size());
+    }
+}
+
+namespace {
+
+template <class T>
+void set_contributions(const Tape<T>& tape, const Parameter<T>& parameter, RowNorms<T>& known,
+                       WeightContributions& result) {
     using Share = typename Tape<T>::Share;
     const std::span<const Share> shares = tape.shares(parameter);
     if (shares.empty())
@@ -305,16 +314,16 @@ WeightContributions weight_contributions(const Tape<T>& tape, const Parameter<T>
                         parameter.name()));
     const std::size_t columns = parameter.shape().back();
     const std::size_t rows = parameter.size() / std::max<std::size_t>(columns, 1);
-    WeightContributions result;
     result.parameter = parameter.name();
+    result.time_step.clear();
+    result.norm.clear();
     if (one_share_a_step<T>(shares)) {
         std::size_t steps = 0;
         for (const Share& share : shares) steps += share.time_steps;
         result.time_step.reserve(steps);
         result.norm.reserve(steps);
-        std::vector<double> x_norms;
-        for (std::size_t k = shares.size(); k-- > 0;) add_norms<T>(shares[k], rows, columns, result, x_norms);
-        return result;
+        for (std::size_t k = shares.size(); k-- > 0;) add_norms<T>(shares[k], rows, columns, result, known);
+        return;
     }
     if (std::any_of(shares.begin(), shares.end(), [](const Share& share) { return !share.delta; }))
         fail<ValueError>(fmt::format(
@@ -336,13 +345,42 @@ WeightContributions weight_contributions(const Tape<T>& tape, const Parameter<T>
         result.time_step.push_back(time_step);
         result.norm.push_back(norm_of_sum<T>(step_shares, rows, columns, sum));
     }
+}
+
+}  // namespace
+
+template <class T>
+WeightContributions weight_contributions(const Tape<T>& tape, const Parameter<T>& parameter) {
+    RowNorms<T> known;
+    WeightContributions result;
+    set_contributions(tape, parameter, known, result);
     return result;
 }
 
-#define EBB_INSTANTIATE(T)                                  \
-    template class GradientFlow<T>;                         \
-    template GradientFlow<T> gradient_flow(const Tape<T>&); \
-    template WeightContributions weight_contributions(const Tape<T>&, const Parameter<T>&);
+template <class T>
+std::vector<WeightContributions> weight_contributions(const Tape<T>& tape,
+                                                      const std::vector<Parameter<T>>& parameters) {
+    std::vector<WeightContributions> result;
+    weight_contributions(tape, parameters, result);
+    return result;
+}
+
+template <class T>
+void weight_contributions(const Tape<T>& tape, const std::vector<Parameter<T>>& parameters,
+                          std::vector<WeightContributions>& contributions) {
+    RowNorms<T> known;
+    contributions.resize(parameters.size());
+    for (std::size_t k = 0; k < parameters.size(); ++k) set_contributions(tape, parameters[k], known, contributions[k]);
+}
+
+#define EBB_INSTANTIATE(T)                                                                                            \
+    template class GradientFlow<T>;                                                                                   \
+    template GradientFlow<T> gradient_flow(const Tape<T>&);                                                           \
+    template void gradient_flow(const Tape<T>&, GradientFlow<T>&);                                                    \
+    template WeightContributions weight_contributions(const Tape<T>&, const Parameter<T>&);                           \
+    template std::vector<WeightContributions> weight_contributions(const Tape<T>&, const std::vector<Parameter<T>>&); \
+    template void weight_contributions(const Tape<T>&, const std::vector<Parameter<T>>&,                              \
+                                       std::vector<WeightContributions>&);
 EBB_INSTANTIATE(float)
 EBB_INSTANTIATE(double)
 #undef EBB_INSTANTIATE

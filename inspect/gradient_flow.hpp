@@ -45,7 +45,7 @@ class GradientFlow {
 
   private:
     template <class U>
-    friend GradientFlow<U> gradient_flow(const Tape<U>& tape);
+    friend void gradient_flow(const Tape<U>& tape, GradientFlow<U>& flow);
     std::vector<StateFlow> states_;
     std::vector<GateFlow> gates_;
 };
@@ -55,6 +55,10 @@ class GradientFlow {
 /// runs of one cell or layer, which has been called again for another sequence.
 template <class T>
 GradientFlow<T> gradient_flow(const Tape<T>& tape);
+/// The same into one that is there, in the place of what it held, whose memory is used again: in a loop over thousands
+/// of short runs, asking the system for memory would take as long as looking.
+template <class T>
+void gradient_flow(const Tape<T>& tape, GradientFlow<T>& flow);
 
 /// What each time step added to the gradient of a weight: dL/dW = sum_t x_t' delta_t, seen term by term.
 struct WeightContributions {
@@ -71,5 +75,14 @@ struct WeightContributions {
 /// several passes of which one has gone over a long sequence without keeping its deltas (BackwardOptions).
 template <class T>
 WeightContributions weight_contributions(const Tape<T>& tape, const Parameter<T>& parameter);
+
+/// Those of each of the parameters: `weight_contributions(tape, lstm.parameters())`. What they have in common, as the
+/// deltas of a cell's weights and biases, is looked at once. Throws as above where one of them has none.
+template <class T>
+std::vector<WeightContributions> weight_contributions(const Tape<T>& tape, const std::vector<Parameter<T>>& parameters);
+/// The same into those that are there, as `gradient_flow` does. Where it throws, they hold nothing of use any more.
+template <class T>
+void weight_contributions(const Tape<T>& tape, const std::vector<Parameter<T>>& parameters,
+                          std::vector<WeightContributions>& contributions);
 
 }  // namespace ebb::inspect

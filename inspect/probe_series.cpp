@@ -2,6 +2,7 @@
 #include <ebb/inspect/probe_series.hpp>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <span>
 #include <utility>
@@ -19,7 +20,9 @@ std::string_view module_of(std::string_view name) {
 }
 
 std::string joined(std::string_view module, std::string_view name) {
-    return module.empty() ? std::string(name) : fmt::format("{}.{}", module, name);
+    std::string result(module);
+    if (!module.empty()) result += '.';
+    return result.append(name);
 }
 
 /// The state from which `node` was computed: the first probe of the same cell and name on the way back from it.
@@ -53,11 +56,12 @@ std::string unique_name(std::string name, IsTaken is_taken) {
 template <class T>
 class GateEntries {
   public:
-    GateEntries(std::vector<GateSeries<T>>& all, std::size_t expected_steps)
-        : all_(all), expected_steps_(expected_steps) {}
+    explicit GateEntries(std::vector<GateSeries<T>>& all) : all_(all) {}
 
-    /// Gates of a step of the state at `place`, whose node is `state`.
-    void add(std::size_t place, const Node<T>& state, std::span<const Intermediate<T>> gates) {
+    /// Gates of steps of the state at `place`, whose first node is `state`: of the first, and at each further time step
+    /// `distance` numbers further on.
+    void add(std::size_t place, const Node<T>& state, std::span<const Intermediate<T>> gates,
+             std::span<const std::int32_t> time_steps, std::ptrdiff_t distance = 0) {
         if (of_state_.size() <= place) of_state_.resize(place + 1);
         std::vector<Known>& known = of_state_[place];
         // A step brings its gates in one order, so each is looked for where it was found before.
@@ -69,20 +73,14 @@ class GateEntries {
             };
             for (end = begin + 1; end < gates.size() && has_room(end - begin + 1); ++end)
                 if (!is_beside(gates[end - 1], gates[end])) break;
-            guess = 1 + add_side_by_side(known, guess, state, gates.subspan(begin, end - begin));
-        }
-    }
-
-    /// The gates of a state's only step so far, again at each of `time_steps`, `distance` numbers further each time.
-    void repeat(std::size_t place, std::span<const std::int32_t> time_steps, std::ptrdiff_t distance) {
-        for (const Known& known : of_state_[place]) {
-            GateSeries<T>& series = all_[known.place];
+            const std::span<const Intermediate<T>> side_by_side = gates.subspan(begin, end - begin);
+            guess = find_or_add(known, guess, state, side_by_side);
+            GateSeries<T>& series = all_[known[guess].place];
+            const Intermediate<T>& first = side_by_side.front();
             series.time_step.insert(series.time_step.end(), time_steps.begin(), time_steps.end());
-            Block<T> block = series.step.back();
-            for (std::size_t k = 0; k < time_steps.size(); ++k) {
-                block.data += distance;
-                series.step.push_back(block);
-            }
+            series.blocks.add({first.data, first.rows, first.columns, first.stride}, time_steps.size(),
+                              distance * static_cast<std::ptrdiff_t>(sizeof(T)));
+            ++guess;
         }
     }
 
@@ -105,17 +103,12 @@ class GateEntries {
     };
 
     /// Gives the place among the known.
-    std::size_t add_side_by_side(std::vector<Known>& known, std::size_t guess, const Node<T>& state,
-                                 std::span<const Intermediate<T>> gates) {
-        std::size_t found = guess;
-        if (found >= known.size() || !known[found].is_of(gates)) {
-            const auto is_it = [&](const Known& entry) { return entry.is_of(gates); };
-            found = static_cast<std::size_t>(std::find_if(known.begin(), known.end(), is_it) - known.begin());
-            if (found == known.size()) add_entry(known, state, gates);
-        }
-        GateSeries<T>& series = all_[known[found].place];
-        series.time_step.push_back(state.time_step);
-        series.step.push_back({gates[0].data, gates[0].rows, gates[0].columns, gates[0].stride});
+    std::size_t find_or_add(std::vector<Known>& known, std::size_t guess, const Node<T>& state,
+                            std::span<const Intermediate<T>> gates) {
+        if (guess < known.size() && known[guess].is_of(gates)) return guess;
+        const auto is_it = [&](const Known& entry) { return entry.is_of(gates); };
+        const auto found = static_cast<std::size_t>(std::find_if(known.begin(), known.end(), is_it) - known.begin());
+        if (found == known.size()) add_entry(known, state, gates);
         return found;
     }
 
@@ -127,16 +120,15 @@ class GateEntries {
                 return std::find(other.names.begin(), other.names.end(), name) != other.names.end();
             });
         };
+        series.names.reserve(gates.size());
+        known.back().names.reserve(gates.size());
         for (const Intermediate<T>& gate : gates) {
             known.back().names.push_back(gate.name);
             series.names.push_back(unique_name(joined(module_of(state.name.text()), gate.name), is_taken));
         }
-        series.time_step.reserve(expected_steps_);
-        series.step.reserve(expected_steps_);
     }
 
     std::vector<GateSeries<T>>& all_;
-    std::size_t expected_steps_;
     std::vector<std::vector<Known>> of_state_;
 };
 
@@ -144,8 +136,7 @@ class GateEntries {
 template <class T>
 class StateEntries {
   public:
-    StateEntries(const Tape<T>& tape, std::vector<ProbeSeries>& all, std::size_t expected_steps)
-        : tape_(tape), all_(all), expected_steps_(expected_steps) {}
+    StateEntries(const Tape<T>& tape, std::vector<ProbeSeries>& all) : tape_(tape), all_(all) {}
 
     /// The place of the series that a probe belongs to. The probes must come in the order of the tape.
     std::size_t of(NodeIndex index, const Node<T>& node) {
@@ -160,8 +151,6 @@ class StateEntries {
         all_.emplace_back().name = std::move(name);
         all_.back().owner = node.step_owner;
         all_.back().run = runs.size() - 1;
-        all_.back().node.reserve(expected_steps_);
-        all_.back().time_step.reserve(expected_steps_);
         return runs.back();
     }
 
@@ -195,7 +184,6 @@ class StateEntries {
 
     const Tape<T>& tape_;
     std::vector<ProbeSeries>& all_;
-    std::size_t expected_steps_;
     struct Runs {
         StepOwner owner;
         Name name;
@@ -235,6 +223,43 @@ void check_chain(const char* call, const Tape<T>& tape, const ProbeSeries& serie
     }
 }
 
+/// From a node's array to another's, in bytes.
+template <class T>
+std::intptr_t bytes_between(const T* from, const T* to) {
+    return reinterpret_cast<std::intptr_t>(to) - reinterpret_cast<std::intptr_t>(from);
+}
+
+/// What the steps of one state in a run have in common.
+struct AlikeSteps {
+    bool are_alike = false;  // of one cell and name, with time steps that are `next_time` apart
+    std::optional<ProbeSeries::Distances> distances;
+};
+
+/// Not inline, for the loop needs all registers: it takes its time at every node of a layer.
+template <class T>
+[[gnu::noinline]] AlikeSteps compare_steps(const Tape<T>& tape, NodeIndex index, StepRun run, std::int32_t next_time) {
+    const Node<T>& first = tape.node(index);
+    const Node<T>& second = tape.node(index + run.nodes);
+    const std::intptr_t value_bytes = bytes_between(first.value, second.value);
+    const std::intptr_t gradient_bytes = bytes_between(first.retained_gradient, second.retained_gradient);
+    bool at_one_distance = !first.retained_gradient == !second.retained_gradient && !first.value == !second.value;
+    std::intptr_t value = 0, gradient = 0;  // from the first step's
+    std::int32_t time_step = first.time_step;
+    for (std::size_t k = 0; k < run.steps; ++k, index += run.nodes) {
+        const Node<T>& node = tape.node(index);
+        if (!node.probe || node.intermediate || node.name != first.name || node.step_owner != first.step_owner ||
+            node.time_step != time_step)
+            return {};
+        at_one_distance &= bytes_between(first.value, node.value) == value &&
+                           bytes_between(first.retained_gradient, node.retained_gradient) == gradient;
+        time_step += next_time;
+        value += value_bytes;
+        gradient += gradient_bytes;
+    }
+    if (!at_one_distance) return {true, {}};
+    return {true, ProbeSeries::Distances{value_bytes, gradient_bytes}};
+}
+
 /// The steps of a layer, of which `index` is the first node, all at once: of small steps, to find out for each what it
 /// belongs to would take longer than to read its numbers. Returns how many nodes they are; 0 where the steps must be
 /// taken one by one.
@@ -243,32 +268,34 @@ NodeIndex add_run(const Tape<T>& tape, NodeIndex index, StateEntries<T>& states,
                   AllSeries<T>& all) {
     const Node<T>& first = tape.node(index);
     const StepRun run = first.operation->run_from(first);
+    constexpr NodeIndex most_states = 2;
     const NodeIndex end = index + static_cast<NodeIndex>(run.steps) * run.nodes;
-    if (run.steps < 2 || end > tape.size()) return 0;
-    for (NodeIndex state = index; state < index + run.nodes; ++state) {
-        const Node<T>& of_first = tape.node(state);
-        if (!states.begins(of_first)) return 0;
-        for (NodeIndex k = state; k < end; k += run.nodes) {
-            const Node<T>& node = tape.node(k);
-            if (!node.probe || node.intermediate || node.name != of_first.name ||
-                node.step_owner != of_first.step_owner || !(node.shape == of_first.shape))
-                return 0;
-        }
+    if (run.steps < 2 || run.nodes > most_states || end > tape.size()) return 0;
+    const std::int32_t next_time = tape.node(index + run.nodes).time_step - first.time_step;
+    std::array<AlikeSteps, most_states> steps;
+    for (NodeIndex k = 0; k < run.nodes; ++k) {
+        if (!states.begins(tape.node(index + k))) return 0;
+        steps[k] = compare_steps(tape, index + k, run, next_time);
+        const bool of_one_shape = tape.node(end - run.nodes + k).shape == tape.node(index + k).shape;
+        if (!steps[k].are_alike || !of_one_shape || next_time == 0) return 0;
     }
     for (NodeIndex state = index; state < index + run.nodes; ++state) {
         const std::size_t place = states.of(state, tape.node(state));
         ProbeSeries& series = all.states[place];
+        series.distances = steps[state - index].distances;
         series.node.resize(run.steps);
         series.time_step.resize(run.steps);
-        for (std::size_t k = 0; k < run.steps; ++k) {
-            series.node[k] = state + static_cast<NodeIndex>(k) * run.nodes;
-            series.time_step[k] = tape.node(series.node[k]).time_step;
+        NodeIndex node = state;
+        std::int32_t time_step = first.time_step;
+        for (std::size_t k = 0; k < run.steps; ++k, node += run.nodes, time_step += next_time) {
+            series.node[k] = node;
+            series.time_step[k] = time_step;
         }
         if (state != index) continue;
         const Intermediates<T> of_step = first.operation->intermediates(tape, first);
         if (of_step.size() == 0) continue;
-        gates.add(place, first, std::span(of_step.begin(), of_step.size()));
-        gates.repeat(place, std::span(series.time_step).subspan(1), run.intermediates_distance);
+        gates.add(place, first, std::span(of_step.begin(), of_step.size()), series.time_step,
+                  run.intermediates_distance);
     }
     return end - index;
 }
@@ -278,10 +305,10 @@ NodeIndex add_run(const Tape<T>& tape, NodeIndex index, StateEntries<T>& states,
 template <class T>
 AllSeries<T> all_series(const Tape<T>& tape) {
     AllSeries<T> all;
-    // Room for a short sequence from the start: lists that grow by and by would take longer than all the rest.
-    const std::size_t expected_steps = std::min<std::size_t>(tape.size(), 512);
-    StateEntries<T> states(tape, all.states, expected_steps);
-    GateEntries<T> gates(all.gates, expected_steps);
+    all.states.reserve(4);  // a few layers' h and c
+    all.gates.reserve(4);
+    StateEntries<T> states(tape, all.states);
+    GateEntries<T> gates(all.gates);
     std::vector<NodeIndex> waiting_gates;
     for (NodeIndex index = 0; index < tape.size(); ++index) {
         const Node<T>& node = tape.node(index);
@@ -294,11 +321,13 @@ AllSeries<T> all_series(const Tape<T>& tape) {
             }
         }
         const std::size_t place = states.of(index, node);
+        all.states[place].distances.reset();  // of a layer that goes on where it has stopped before
         all.states[place].node.push_back(index);
         all.states[place].time_step.push_back(node.time_step);
         if (node.operation) {
             const Intermediates<T> of_step = node.operation->intermediates(tape, node);
-            if (of_step.size() > 0) gates.add(place, node, std::span(of_step.begin(), of_step.size()));
+            if (of_step.size() > 0)
+                gates.add(place, node, std::span(of_step.begin(), of_step.size()), {&node.time_step, 1});
         }
         if (waiting_gates.empty()) continue;
         // The gates of a cell in elementary operations are nodes of their own, recorded before its state.
@@ -316,7 +345,7 @@ AllSeries<T> all_series(const Tape<T>& tape) {
             }
             return true;
         });
-        gates.add(place, node, of_step);
+        gates.add(place, node, of_step, {&node.time_step, 1});
     }
     return all;
 }
@@ -353,7 +382,7 @@ GateSeries<T> find_gate(const char* call, const Tape<T>& tape, std::string_view 
             continue;
         }
         const auto number = static_cast<std::size_t>(found - series.names.begin());
-        for (Block<T>& step : series.step) step.data += number * step.columns;
+        series.blocks.shift(number);
         series.names = {std::string(name)};
         return std::move(series);
     }

@@ -3,11 +3,15 @@
 
 #include <ebb/autograd/tape.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <xtensor/xstorage.hpp>
 
 namespace ebb::inspect {
 
@@ -19,6 +23,13 @@ struct ProbeSeries {
     std::size_t run = 0;  ///< of this cell on this tape
     std::vector<NodeIndex> node;
     std::vector<std::int32_t> time_step;
+
+    /// Of a layer's steps: from the value of one to that of the next, and from gradient to gradient (kept ones, all or
+    /// none), where that is the same throughout, and so is the shape.
+    struct Distances {
+        std::intptr_t value_bytes, gradient_bytes;
+    };
+    std::optional<Distances> distances;
 
     std::size_t steps() const noexcept { return node.size(); }
 };
@@ -34,12 +45,76 @@ struct Block {
     std::size_t size() const noexcept { return rows * columns; }
 };
 
+/// The blocks of steps that follow each other, all of one form and at one distance in memory, as those of a layer are.
+template <class T>
+struct BlockRun {
+    Block<T> first;
+    std::size_t begin;    ///< the place of its first step among all
+    std::size_t steps;    ///< how many they are
+    std::intptr_t bytes;  ///< from a step to the next: they may be arrays of their own
+
+    /// The same in numbers.
+    std::ptrdiff_t distance() const noexcept { return bytes / static_cast<std::ptrdiff_t>(sizeof(T)); }
+    Block<T> operator[](std::size_t k) const noexcept {
+        return {first.data ? first.data + static_cast<std::ptrdiff_t>(k) * distance() : nullptr, first.rows,
+                first.columns, first.stride};
+    }
+};
+
+/// What step after step has, in as few runs as it takes: of small steps a call for each would take longer than what it
+/// does.
+template <class T>
+class BlockRuns {
+  public:
+    /// The next step's.
+    void add(const Block<T>& block) {
+        if (!runs_.empty() && goes_on(runs_.back(), block)) {
+            BlockRun<T>& run = runs_.back();
+            if (run.steps == 1) run.bytes = address(block) - address(run.first);
+            next_ = address(block) + run.bytes;
+            ++run.steps;
+        } else {
+            runs_.push_back({block, steps(), 1, 0});
+        }
+    }
+    /// Those of `steps` steps, `bytes` from one to the next.
+    void add(const Block<T>& first, std::size_t steps, std::intptr_t bytes) {
+        if (steps == 1) return add(first);
+        runs_.push_back({first, this->steps(), steps, bytes});
+        next_ = address(first) + static_cast<std::intptr_t>(steps) * bytes;
+    }
+    std::size_t steps() const noexcept { return runs_.empty() ? 0 : runs_.back().begin + runs_.back().steps; }
+    const BlockRun<T>* begin() const noexcept { return runs_.data(); }
+    const BlockRun<T>* end() const noexcept { return begin() + runs_.size(); }
+    /// From the last step to the first. Nothing may be added after it.
+    void reverse() {
+        const std::size_t all = steps();
+        std::reverse(runs_.begin(), runs_.end());
+        for (BlockRun<T>& run : runs_) run = {run[run.steps - 1], all - run.begin - run.steps, run.steps, -run.bytes};
+    }
+    /// On to what stands `blocks` blocks further in the same rows. Nothing may be added after it.
+    void shift(std::size_t blocks) {
+        for (BlockRun<T>& run : runs_)
+            if (run.first.data) run.first.data += blocks * run.first.columns;
+    }
+
+  private:
+    static std::intptr_t address(const Block<T>& block) { return reinterpret_cast<std::intptr_t>(block.data); }
+    bool goes_on(const BlockRun<T>& run, const Block<T>& block) const {
+        return block.rows == run.first.rows && block.columns == run.first.columns && block.stride == run.first.stride &&
+               !block.data == !run.first.data && (run.steps == 1 || address(block) == next_);
+    }
+
+    xt::svector<BlockRun<T>, 2> runs_;
+    std::intptr_t next_ = 0;  // where the next step's block is expected
+};
+
 /// Gates of one run of one cell through time: their activations, where they lie on the tape.
 template <class T>
 struct GateSeries {
     std::vector<std::string> names;  ///< "encoder.forget_gate": of gates that stand side by side in each row
     std::vector<std::int32_t> time_step;
-    std::vector<Block<T>> step;  ///< of the first; each further one begins `columns` behind the one before it
+    BlockRuns<T> blocks;  ///< of the first; each further one begins `columns` behind the one before it
 };
 
 template <class T>

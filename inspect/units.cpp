@@ -114,17 +114,17 @@ template <class T>
 UnitGate unit_gate(const Tape<T>& tape, std::string_view gate) {
     GateSeries<T> series = find_gate("unit_gate", tape, gate);
     if (series.time_step.front() > series.time_step.back()) {
-        std::reverse(series.step.begin(), series.step.end());
+        series.blocks.reverse();
         std::reverse(series.time_step.begin(), series.time_step.end());
     }
-    const std::size_t H = series.step.front().columns;
+    const std::size_t H = series.blocks.begin()->first.columns;
     UnitGate result;
     result.name = series.names[0];
     result.time_step = series.time_step;
     result.units = H;
     std::vector<double> log_sum(H, 0.0);
     std::size_t all_rows = 0;
-    for (const Block<T>& step : series.step) {
+    const auto add = [&](const Block<T>& step) {
         if (step.columns != H)
             fail<ShapeError>(
                 fmt::format("unit_gate: {} has {} units at one time step and {} at another: expected as "
@@ -146,7 +146,9 @@ UnitGate unit_gate(const Tape<T>& tape, std::string_view gate) {
             result.closed.push_back(static_cast<double>(closed) / count);
             result.open.push_back(static_cast<double>(open) / count);
         }
-    }
+    };
+    for (const BlockRun<T>& run : series.blocks)
+        for (std::size_t k = 0; k < run.steps; ++k) add(run[k]);
     for (const double sum : log_sum) {
         const double factor = std::exp(sum / static_cast<double>(std::max<std::size_t>(all_rows, 1)));
         result.geometric_mean.push_back(factor);

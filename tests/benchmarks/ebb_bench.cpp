@@ -101,10 +101,11 @@ std::vector<Medians> measure(const std::vector<std::function<void()>>& ways, dou
 /// The parameters of one layer or cell.
 struct Parameters {
     Parameter<float> w_ih, w_hh, b_ih, b_hh;
+    std::vector<Parameter<float>> all;
 
     template <class Module>
-    explicit Parameters(const Module& m) : w_ih(m.weight_ih), w_hh(m.weight_hh), b_ih(m.bias_ih), b_hh(m.bias_hh) {}
-    std::array<Parameter<float>, 4> all() const { return {w_ih, w_hh, b_ih, b_hh}; }
+    explicit Parameters(const Module& m)
+        : w_ih(m.weight_ih), w_hh(m.weight_hh), b_ih(m.bias_ih), b_hh(m.bias_hh), all{w_ih, w_hh, b_ih, b_hh} {}
 };
 
 /// A student's own cell, from the operations of the textbook.
@@ -186,12 +187,12 @@ class Work {
         return mse_loss(states(tape_.borrow(task_.x)), tape_.borrow(task_.y));
     }
     void step() {
-        for (Parameter<float> parameter : parameters_.all()) parameter.zero_grad();
+        for (Parameter<float>& parameter : parameters_.all) parameter.zero_grad();
         tape_.backward(forward());
         bytes_ = tape_.bytes_used();
         if (!inspected_) return;
-        const auto flow = inspect::gradient_flow(tape_);
-        for (const Parameter<float>& parameter : parameters_.all()) inspect::weight_contributions(tape_, parameter);
+        inspect::gradient_flow(tape_, flow_);
+        inspect::weight_contributions(tape_, parameters_.all, contributions_);
     }
     /// What the tape held at the end of the last step, which is the most that it held in it.
     std::size_t bytes() const { return bytes_; }
@@ -233,6 +234,8 @@ class Work {
     LSTMCell<float> lstm_cell_;
     GRUCell<float> gru_cell_;
     Parameters parameters_;
+    inspect::GradientFlow<float> flow_;
+    std::vector<inspect::WeightContributions> contributions_;
 };
 
 hand_written::Bptt hand_written_work(const Task& task) {

@@ -4,8 +4,10 @@
 #include <ebb/core/norm_kernels.hpp>
 #include <ebb/core/random.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -52,35 +54,51 @@ TEST_CASE_TEMPLATE("the norms of many blocks, in either direction, each at its o
     CHECK(norms[1] == 13);
 }
 
-TEST_CASE_TEMPLATE("sums of squares of blocks of every size, however many, by every instruction set", T, float,
-                   double) {
+TEST_CASE_TEMPLATE("norms of blocks of every size, however many, by every instruction set", T, float, double) {
     for (const ebb::InstructionSet set : ebb::available_instruction_sets()) {
         CAPTURE(to_string(set));
         ebb::manual_seed(1);
         const ebb::NormKernels<T>& kernel = ebb::kernels<ebb::NormKernels<T>>(set);
-        for (const std::size_t size : {1u, 7u, 16u, 33u, 256u, 257u, 3000u})
-            for (const std::size_t count : {1u, 5u, 37u}) {
+        for (const std::size_t size : {1u, 7u, 8u, 16u, 24u, 32u, 33u, 48u, 64u, 256u, 257u, 3000u})
+            for (const std::size_t count : {1u, 5u, 16u, 37u}) {
                 CAPTURE(size);
                 CAPTURE(count);
                 const std::size_t distance = size + 3;
-                const ebb::Array<T> x = ebb::normal<T>({count * distance}, 0, 1);
-                std::vector<double> sums(count);
-                kernel.sums_of_squares(x.data(), count, static_cast<std::ptrdiff_t>(distance), size, sums.data());
+                ebb::Array<T> x = ebb::normal<T>({count * distance}, 0, 1);
+                std::vector<double> norms(count, -1);
+                const auto norms_of_all = [&](T smallest, T largest) {
+                    return kernel.norms(x.data(), count, static_cast<std::ptrdiff_t>(distance), size, smallest, largest,
+                                        norms.data());
+                };
+                REQUIRE(norms_of_all(T(1e-30), T(1e30)));
                 for (std::size_t k = 0; k < count; ++k) {
                     double expected = 0;
                     for (std::size_t j = 0; j < size; ++j)
                         expected += std::pow(static_cast<double>(x(k * distance + j)), 2);
-                    CHECK(sums[k] == doctest::Approx(expected).epsilon(1e-6));
+                    CHECK(norms[k] == doctest::Approx(std::sqrt(expected)).epsilon(1e-6));
+                    // A block's norm does not depend on what stands beside it.
+                    double alone = -1;
+                    CHECK(kernel.norms(x.data() + k * distance, 1, 0, size, T(1e-30), T(1e30), &alone));
+                    CHECK(alone == norms[k]);
                 }
-                std::vector<double> roots = sums;
-                CHECK(kernel.roots(roots.data(), count, 0, 1e300));
-                for (std::size_t k = 0; k < count; ++k) CHECK(roots[k] == std::sqrt(sums[k]));
-                // One that is out of range, wherever it stands: all are left as they were.
-                roots = sums;
-                roots[count - 1] = 1e301;
-                const std::vector<double> before = roots;
-                CHECK_FALSE(kernel.roots(roots.data(), count, 0, 1e300));
-                CHECK(roots == before);
+                // One that is out of range is found wherever it stands; NaN is in it.
+                for (const std::size_t odd : {std::size_t{0}, count / 2, count - 1}) {
+                    CHECK(norms_of_all(T(1e-30), T(1e30)));
+                    T& element = x(odd * distance + size / 2);
+                    const T before = std::exchange(element, T(1e10));
+                    const std::vector<double> expected = norms;
+                    CHECK_FALSE(norms_of_all(T(1e-30), T(1e15)));
+                    for (std::size_t k = 0; k < count; ++k) CHECK(norms[k] == (k == odd ? -1 : expected[k]));
+                    element = std::numeric_limits<T>::quiet_NaN();
+                    CHECK(norms_of_all(T(1e-30), T(1e30)));
+                    CHECK(std::isnan(norms[odd]));
+                    element = before;
+                    const std::vector<T> block(&x(odd * distance), &x(odd * distance) + size);
+                    std::fill_n(&x(odd * distance), size, T(0));
+                    CHECK_FALSE(norms_of_all(T(1e-30), T(1e30)));
+                    CHECK(norms[odd] == -1);
+                    std::copy(block.begin(), block.end(), &x(odd * distance));
+                }
             }
     }
 }

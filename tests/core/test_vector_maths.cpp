@@ -371,6 +371,11 @@ void check_operators() {
     T total = 0;
     for (const T value : x) total += value;
     CHECK(sum(a) == total);
+    each(sum_in_all_lanes(a), [&](T, T) { return total; });
+    CHECK(count(a > b) == static_cast<std::size_t>(std::count_if(
+                              x, x + V::width, [&](const T& element) { return element > y[&element - x]; })));
+    CHECK(count(a == a) == V::width);
+    CHECK(count(a != a) == 0);
     CHECK(any(a < 0));
     CHECK_FALSE(all(a > b));
     CHECK(all(a == a));

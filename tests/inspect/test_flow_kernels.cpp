@@ -73,6 +73,7 @@ TEST_CASE_TEMPLATE("the figures of gates side by side, of every size, by every i
                 for (const std::size_t gates : {1u, 3u, 4u}) check_gates<T>(kernel, 3, rows, columns, gates);
         // More steps than are summed at once, and wider than what is added up in T.
         check_gates<T>(kernel, 37, 2, 18, 4);
+        for (const std::size_t columns : {8u, 16u, 32u, 35u, 48u, 64u}) check_gates<T>(kernel, 37, 1, columns, 4);
         check_gates<T>(kernel, 3, 5, 5001, 2);
     }
 }
@@ -108,18 +109,25 @@ TEST_CASE("gates without numbers are all zero") {
     }
 }
 
-TEST_CASE_TEMPLATE("saturated units are counted in each of many blocks", T, float, double) {
+TEST_CASE_TEMPLATE("saturated units are counted in each of many blocks, of every size", T, float, double) {
     for (const InstructionSet set : available_instruction_sets()) {
         CAPTURE(to_string(set));
         manual_seed(4);
-        const std::size_t blocks = 4, size = 37, distance = 40;
-        const Array<T> states = uniform<T>({blocks * distance}, -1, 1);
-        std::vector<double> counts(blocks);
-        kernels<FlowKernels<T>>(set).count_above(states.data(), blocks, distance, size, T(0.9), counts.data());
-        for (std::size_t k = 0; k < blocks; ++k) {
-            double expected = 0;
-            for (std::size_t j = 0; j < size; ++j) expected += std::abs(states(k * distance + j)) > T(0.9);
-            CHECK(counts[k] == expected);
+        for (const std::size_t size : {1u, 8u, 16u, 37u, 300u}) {
+            CAPTURE(size);
+            const std::size_t blocks = 19, distance = size + 3;
+            const Array<T> states = uniform<T>({blocks * distance}, -1, 1);
+            std::vector<double> fractions(blocks);
+            kernels<FlowKernels<T>>(set).fractions_above(states.data(), blocks, static_cast<std::ptrdiff_t>(distance),
+                                                         size, T(0.9), fractions.data());
+            for (std::size_t k = 0; k < blocks; ++k) {
+                double expected = 0;
+                for (std::size_t j = 0; j < size; ++j) expected += std::abs(states(k * distance + j)) > T(0.9);
+                CHECK(fractions[k] == doctest::Approx(expected / static_cast<double>(size)).epsilon(1e-15));
+            }
         }
+        double of_nothing = -1;
+        kernels<FlowKernels<T>>(set).fractions_above(nullptr, 1, 0, 0, T(0.9), &of_nothing);
+        CHECK(of_nothing == 0);
     }
 }

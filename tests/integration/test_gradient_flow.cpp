@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "integration/slow_recurrent.hpp"
@@ -343,6 +344,141 @@ TEST_CASE("a layer that has run twice on one tape shows both runs, and contribut
             }
             CHECK(inspect::weight_contributions(tape, layer.parameters[0].second).time_step ==
                   std::vector<std::int32_t>{0, 1, 2, 3, 4, 5});
+        }
+}
+
+TEST_CASE("several parameters at once, and results that are used again, are what each call by itself gives") {
+    inspect::GradientFlow<double> flow;
+    std::vector<inspect::WeightContributions> contributions;
+    // One sequence and several, with a first state and without; ever other states and gates, and fewer than before.
+    for (const std::size_t batch : {std::size_t{1}, std::size_t{3}, std::size_t{9}})
+        for (const std::string kind : {"lstm", "gru", "rnn_tanh"})
+            for (const bool reverse : {false, true})
+                for (const bool from_zeros : {true, false}) {
+                    CAPTURE(batch);
+                    CAPTURE(kind);
+                    CAPTURE(reverse);
+                    CAPTURE(from_zeros);
+                    const AnyLayer<double> layer(
+                        {.kind = kind, .input_size = I, .hidden_size = H, .name = "net", .bidirectional = reverse});
+                    randomize(layer.parameters);
+                    std::vector<Parameter<double>> parameters;
+                    for (const auto& [name, parameter] : layer.parameters) parameters.push_back(parameter);
+                    Tape<double> tape;
+                    States<double> first;
+                    const std::size_t directions = reverse ? 2 : 1;
+                    for (unsigned k = 0; !from_zeros && k < (kind == "lstm" ? 2u : 1u); ++k)
+                        first.push_back(tape.constant(random_array({directions, batch, H}, 20 + k)));
+                    const auto output = layer.run(tape.constant(random_array({T, batch, I}, 5)), first).first;
+                    tape.backward(sum(output * output));
+
+                    inspect::gradient_flow(tape, flow);
+                    const auto fresh = inspect::gradient_flow(tape);
+                    REQUIRE(flow.states().size() == fresh.states().size());
+                    for (const inspect::StateFlow& state : fresh.states()) {
+                        const inspect::StateFlow& found = flow[state.name];
+                        CHECK(found.time_step == state.time_step);
+                        CHECK(found.grad_norm == state.grad_norm);
+                        CHECK(found.value_norm == state.value_norm);
+                        CHECK(found.saturation == state.saturation);
+                        CHECK(found.backwards == state.backwards);
+                    }
+                    REQUIRE(flow.gates().size() == fresh.gates().size());
+                    for (const inspect::GateFlow& gate : fresh.gates()) {
+                        const inspect::GateFlow& found = flow.gate(gate.name);
+                        CHECK(found.time_step == gate.time_step);
+                        CHECK(found.mean == gate.mean);
+                        CHECK(found.closed == gate.closed);
+                        CHECK(found.open == gate.open);
+                    }
+                    inspect::weight_contributions(tape, parameters, contributions);
+                    const auto at_once = inspect::weight_contributions(tape, parameters);
+                    REQUIRE(contributions.size() == parameters.size());
+                    REQUIRE(at_once.size() == parameters.size());
+                    for (std::size_t k = 0; k < parameters.size(); ++k) {
+                        const auto expected = inspect::weight_contributions(tape, parameters[k]);
+                        for (const inspect::WeightContributions& found : {contributions[k], at_once[k]}) {
+                            CHECK(found.parameter == expected.parameter);
+                            CHECK(found.time_step == expected.time_step);
+                            CHECK(found.norm == expected.norm);
+                        }
+                    }
+                }
+    Tape<double> empty;
+    inspect::gradient_flow(empty, flow);
+    CHECK(flow.states().empty());
+    CHECK(flow.gates().empty());
+}
+
+TEST_CASE_TEMPLATE("a sequence in parts on one tape is read as the whole is", Scalar, float, double) {
+    // Rows of one sequence and of several; states as wide as a vector of the machine, and no multiple of it.
+    for (const bool truncated : {false, true})
+        for (const auto& sizes : {std::pair<std::size_t, std::size_t>{1, 16}, {1, 19}, {2, 16}, {2, 19}}) {
+            const std::size_t batch = sizes.first, hidden = sizes.second;
+            CAPTURE(truncated);
+            CAPTURE(batch);
+            CAPTURE(hidden);
+            constexpr std::size_t parts = 6, length = 4;
+            const RNN<Scalar> layer({.input_size = I, .hidden_size = hidden, .name = "net"});
+            Tape<Scalar> tape;
+            const auto x = tape.constant(normal<Scalar>({parts * length, batch, I}, 0, 1));
+            const auto y = tape.constant(normal<Scalar>({parts * length, batch, hidden}, 0, 1));
+            std::vector<Variable<Scalar>> outputs;
+            Variable<Scalar> state;
+            for (std::size_t part = 0; part < parts; ++part) {
+                const auto begin = static_cast<std::ptrdiff_t>(part * length);
+                const auto x_of_part = slice(x, 0, begin, begin + static_cast<std::ptrdiff_t>(length));
+                const auto result =
+                    part == 0 ? layer(x_of_part)
+                              : layer(x_of_part, state, {.first_time_step = static_cast<std::int32_t>(part * length)});
+                outputs.push_back(result.output);
+                state = truncated ? result.state.detach() : result.state;
+            }
+            tape.backward(sum(y * concat(outputs, 0)));
+
+            // What is read, against plain loops over the tape.
+            const auto norm = [](const Scalar* data, std::size_t size) {
+                double squares = 0;
+                for (std::size_t k = 0; k < size; ++k)
+                    squares += static_cast<double>(data[k]) * static_cast<double>(data[k]);
+                return std::sqrt(squares);
+            };
+            const double precision = std::is_same_v<Scalar, float> ? 1e-6 : 1e-14;
+            const auto flow = inspect::gradient_flow(tape);
+            const inspect::StateFlow& h = flow["net.h"];
+            REQUIRE(h.time_step.size() == parts * length);
+            std::vector<NodeIndex> probes;
+            for (NodeIndex k = 0; k < tape.size(); ++k)
+                if (tape.node(k).probe) probes.push_back(k);
+            REQUIRE(probes.size() == parts * length);
+            for (std::size_t t = 0; t < probes.size(); ++t) {
+                const Node<Scalar>& node = tape.node(probes[t]);
+                const std::size_t size = batch * hidden;
+                CHECK(h.time_step[t] == static_cast<std::int32_t>(t));
+                CHECK(h.grad_norm[t] == doctest::Approx(norm(node.retained_gradient, size)).epsilon(precision));
+                CHECK(h.value_norm[t] == doctest::Approx(norm(node.value, size)).epsilon(precision));
+                double saturated = 0;
+                for (std::size_t k = 0; k < size; ++k) saturated += std::abs(node.value[k]) > Scalar(0.9);
+                CHECK(h.saturation[t] == doctest::Approx(saturated / static_cast<double>(size)).epsilon(1e-14));
+            }
+            const std::vector<Parameter<Scalar>> parameters{layer.weight_ih, layer.weight_hh, layer.bias_ih,
+                                                            layer.bias_hh};
+            const auto contributions = inspect::weight_contributions(tape, parameters);
+            for (std::size_t p = 0; p < parameters.size(); ++p) {
+                const auto alone = inspect::weight_contributions(tape, parameters[p]);
+                CHECK(contributions[p].time_step == alone.time_step);
+                CHECK(contributions[p].norm == alone.norm);
+                CHECK(contributions[p].norm.size() >= parts * length - 1);
+            }
+            // Of a bias ||delta_t||, delta_t = dL/dh_t (1 - h_t^2), summed over the rows.
+            for (std::size_t t = 0; t < probes.size(); ++t) {
+                const Node<Scalar>& node = tape.node(probes[t]);
+                std::vector<Scalar> delta(hidden, Scalar(0));
+                for (std::size_t k = 0; k < batch * hidden; ++k)
+                    delta[k % hidden] += node.retained_gradient[k] * (1 - node.value[k] * node.value[k]);
+                CHECK(contributions[2].norm[t] ==
+                      doctest::Approx(norm(delta.data(), hidden)).epsilon(std::max(precision, 3e-6)));
+            }
         }
 }
 
