@@ -236,13 +236,11 @@ Variable<T> Tape<T>::find_or_add(const Parameter<T>& parameter) {
         return *other;
     }
     const typename Parameter<T>::State& state = parameter.state();
-    const bool wanted = state.requires_grad && grad_enabled();
     // From the one behind the last on, and round.
     for (std::size_t k = 0; k < parameter_count_; ++k) {
         last_used_ = last_used_ + 1 < parameter_count_ ? last_used_ + 1 : 0;
         const ParameterUse& use = parameters_[last_used_];
-        if (use.state.get() == &state && use.version == state.version && node(use.node).requires_grad == wanted)
-            return at(use.node);
+        if (is_good(use, state)) return at(use.node);
     }
     check_not_resized(state.name.text(), state.shape, state.value);
     // Else the vector would copy, and layouts and spans of shares would point to what was.
@@ -255,7 +253,7 @@ Variable<T> Tape<T>::find_or_add(const Parameter<T>& parameter) {
     use.node = static_cast<NodeIndex>(node_count_ - 1);
     use.version = state.version;
     if (anomaly_detection()) use.digest = detail::digest(state.value.data(), state.value.size());
-    node.requires_grad = wanted;
+    node.requires_grad = state.requires_grad && grad_enabled();
     node.name = state.name;
     node.parameter = static_cast<std::uint32_t>(parameter_count_);
     return at(use.node);

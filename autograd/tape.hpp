@@ -293,6 +293,11 @@ class Tape {
     Node<T>& append(const Shape& shape, const T* value);
     /// The elements of a transposed node in order, from its first use on.
     const T* copied_out(Node<T>& transposed);
+    /// Whether the node that was made for a parameter serves it as it is now.
+    bool is_good(const ParameterUse& use, const typename Parameter<T>::State& state) const noexcept {
+        return use.state.get() == &state && use.version == state.version &&
+               node(use.node).requires_grad == (state.requires_grad && grad_enabled());
+    }
     /// `use`, where the parameter is not the one that was expected.
     Variable<T> find_or_add(const Parameter<T>& parameter);
     std::string whereabouts(const Operation<T>& operation, NodeIndex index, const std::string& time) const;
@@ -416,9 +421,7 @@ Variable<T> Tape<T>::use(const Parameter<T>& parameter) {
     const std::size_t next = last_used_ + 1 < parameter_count_ ? last_used_ + 1 : 0;
     if (next < parameter_count_ && parameter.state_) {
         const ParameterUse& use = parameters_[next];
-        const typename Parameter<T>::State& state = *parameter.state_;
-        if (use.state.get() == &state && use.version == state.version &&
-            node(use.node).requires_grad == (state.requires_grad && grad_enabled())) {
+        if (is_good(use, *parameter.state_)) {
             last_used_ = next;
             return at(use.node);
         }

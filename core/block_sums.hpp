@@ -32,7 +32,7 @@ inline void block_sums(const T* data, std::size_t count, std::ptrdiff_t distance
     T lanes[W];
     for (; count >= W; count -= W, results += W) {
         Vec<T> blocks[W];
-        // Unrolled, so that they stay in registers.
+        // Unrolled, so that they can stay in registers.
 #pragma GCC unroll 16
         for (std::size_t i = 0; i < W; ++i, data += distance) blocks[i] = block_sum<vecs>(data, size, add);
         finish(sums(blocks)).store(lanes);

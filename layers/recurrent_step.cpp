@@ -372,12 +372,8 @@ class RecurrentOperation final : public Operation<T> {
         s.pass = pass.number();
         s.done_from = 0;
 
-        T* zeros = nullptr;
+        T* const zeros = zeros_for_missing(pass, s.states());
         T* scratch = nullptr;
-        if (!pass.dy(0)) {
-            zeros = pass.acquire(s.states());
-            std::fill_n(zeros, s.states(), T(0));
-        }
         const bool has_hooks = pass.tape().has_hooks(s.first_node, s.node_of(last + 1));
         std::vector<Way>& ways = this->ways(last + 1);
         // Made where they stay: a copy of what was just written would wait for it.
@@ -444,8 +440,7 @@ class RecurrentOperation final : public Operation<T> {
 
         T* const delta = pass.acquire(K * gates);
         T* const hidden_delta = is_gru ? pass.acquire(K * gates) : delta;
-        T* const zeros = pass.dy(0) ? nullptr : pass.acquire(states);
-        if (zeros) std::fill_n(zeros, states, T(0));
+        T* const zeros = zeros_for_missing(pass, states);
         T* const dc = is_lstm ? pass.dy_to_finish(1) : nullptr;
 
         // [K, input], of which the step may have used some rows only.
@@ -539,6 +534,15 @@ class RecurrentOperation final : public Operation<T> {
     /// The place of h_0, then c_0, among the inputs of a step at which sequences begin: behind all others.
     static std::size_t first_states(const Sequence<T>& s) { return input_bias + (s.has_bias ? 2 : 0); }
 
+    /// What stands for dL/dh_t where nothing has flowed in; else nullptr.
+    template <class Pass>
+    static T* zeros_for_missing(const Pass& pass, std::size_t size) {
+        if (pass.dy(0)) return nullptr;
+        T* const zeros = pass.acquire(size);
+        std::fill_n(zeros, size, T(0));
+        return zeros;
+    }
+
     /// Where gradients of the states before a step go to: [rows, H] each.
     struct Targets {
         GradientTarget<T> dh{nullptr, true};      // nullptr where nobody wants it
@@ -584,12 +588,8 @@ class RecurrentOperation final : public Operation<T> {
     static void backward_of_one_step(const Backward<T>& pass, const Sequence<T>& s) {
         const std::size_t B = s.batch, gate_row = G * s.hidden;
         Tape<T>& tape = pass.tape();
-        T* zeros = nullptr;
+        T* const zeros = zeros_for_missing(pass, s.states());
         T* scratch = nullptr;
-        if (!pass.dy(0)) {
-            zeros = pass.acquire(s.states());
-            std::fill_n(zeros, s.states(), T(0));
-        }
         const Way way = way_at(pass, s, 0, zeros);
         if (tape.has_hooks(s.first_node, s.node_of(1))) call_hooks(pass, s, 0, way);
         const Targets to_before = targets(pass, s, B, B, scratch);

@@ -10,7 +10,6 @@
 #include <ebb/ebb.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
