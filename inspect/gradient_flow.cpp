@@ -13,6 +13,7 @@
 #include <numeric>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -189,31 +190,21 @@ void add_norms(const typename Tape<T>::Share& share, std::size_t rows, std::size
 }
 
 template <class T>
-void set_state(const Tape<T>& tape, ProbeSeries& series, StateFlow& state) {
-    state.name = series.name;
+void set_state(StateSeries<T>& series, StateFlow& state) {
+    state.name = std::move(series.name);
     state.backwards = series.time_step.front() > series.time_step.back();
-    BlockRuns<T> values, gradients;
-    const auto add = [&](const Node<T>& node, std::size_t steps, ProbeSeries::Distances to_next) {
-        const std::size_t size = node.shape.size();
-        values.add({node.value, 1, size, size}, steps, to_next.value_bytes);
-        gradients.add({node.retained_gradient, 1, size, size}, steps, to_next.gradient_bytes);
-    };
-    if (series.distances)
-        add(tape.node(series.node.front()), series.steps(), *series.distances);
-    else
-        for (const NodeIndex index : series.node) add(tape.node(index), 1, {});
     if (state.backwards) {
         std::reverse(series.time_step.begin(), series.time_step.end());
-        values.reverse();
-        gradients.reverse();
+        series.values.reverse();
+        series.gradients.reverse();
     }
-    state.time_step = series.time_step;
+    state.time_step = std::move(series.time_step);
     for (std::vector<double>* list : {&state.grad_norm, &state.value_norm, &state.saturation})
         list->assign(series.steps(), 0);
-    for (const BlockRun<T>& run : gradients)
+    for (const BlockRun<T>& run : series.gradients)
         if (run.first.data)
             frobenius_norms(run.first.data, run.steps, run.distance(), run.first.size(), &state.grad_norm[run.begin]);
-    for (const BlockRun<T>& run : values) {
+    for (const BlockRun<T>& run : series.values) {
         if (!run.first.data) continue;
         // Some steps at a time, which are in the cache when they are read again.
         constexpr std::size_t some_numbers = 16384;
@@ -239,7 +230,7 @@ void set_gates(GateSeries<T>& series, std::span<GateFlow> gates) {
     }
     for (std::size_t g = 0; g < gates.size(); ++g) {
         GateFlow& gate = gates[g];
-        gate.name = series.names[g];
+        gate.name = std::move(series.names[g]);
         gate.time_step = series.time_step;
         for (std::vector<double>* list : {&gate.mean, &gate.closed, &gate.open}) list->assign(series.blocks.steps(), 0);
     }
@@ -289,7 +280,7 @@ template <class T>
 void gradient_flow(const Tape<T>& tape, GradientFlow<T>& flow) {
     AllSeries<T> all = all_series(tape);
     flow.states_.resize(all.states.size());
-    for (std::size_t k = 0; k < all.states.size(); ++k) set_state(tape, all.states[k], flow.states_[k]);
+    for (std::size_t k = 0; k < all.states.size(); ++k) set_state(all.states[k], flow.states_[k]);
     std::size_t gates = 0;
     for (const GateSeries<T>& series : all.gates) gates += series.names.size();
     flow.gates_.resize(gates);

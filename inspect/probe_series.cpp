@@ -136,7 +136,7 @@ class GateEntries {
 template <class T>
 class StateEntries {
   public:
-    StateEntries(const Tape<T>& tape, std::vector<ProbeSeries>& all) : tape_(tape), all_(all) {}
+    StateEntries(const Tape<T>& tape, std::vector<StateSeries<T>>& all) : tape_(tape), all_(all) {}
 
     /// The place of the series that a probe belongs to. The probes must come in the order of the tape.
     std::size_t of(NodeIndex index, const Node<T>& node) {
@@ -183,7 +183,7 @@ class StateEntries {
     }
 
     const Tape<T>& tape_;
-    std::vector<ProbeSeries>& all_;
+    std::vector<StateSeries<T>>& all_;
     struct Runs {
         StepOwner owner;
         Name name;
@@ -229,19 +229,31 @@ std::intptr_t bytes_between(const T* from, const T* to) {
     return reinterpret_cast<std::intptr_t>(to) - reinterpret_cast<std::intptr_t>(from);
 }
 
-/// What the steps of one state in a run have in common.
-struct AlikeSteps {
-    bool are_alike = false;  // of one cell and name, with time steps that are `next_time` apart
-    std::optional<ProbeSeries::Distances> distances;
+/// From the arrays of a step to those of the next one.
+struct Distances {
+    std::intptr_t value_bytes, gradient_bytes;
 };
 
-/// Not inline, for the loop needs all registers: it takes its time at every node of a layer.
+/// Adds the arrays of `steps` steps, of which `first` is the first node.
 template <class T>
-[[gnu::noinline]] AlikeSteps compare_steps(const Tape<T>& tape, NodeIndex index, StepRun run, std::int32_t next_time) {
+void add_arrays(StateSeries<T>& series, const Node<T>& first, std::size_t steps, Distances to_next) {
+    const std::size_t size = first.shape.size();
+    series.values.add({first.value, 1, size, size}, steps, to_next.value_bytes);
+    series.gradients.add({first.retained_gradient, 1, size, size}, steps, to_next.gradient_bytes);
+}
+
+/// What the steps of one state in a run have in common.
+struct AlikeSteps {
+    bool are_alike = false;              // of one cell and name, with time steps that are `next_time` apart
+    std::optional<Distances> distances;  // where all arrays lie at one distance
+};
+
+template <class T>
+AlikeSteps compare_steps(const Tape<T>& tape, NodeIndex index, StepRun run, std::int32_t next_time) {
     const Node<T>& first = tape.node(index);
     const Node<T>& second = tape.node(index + run.nodes);
-    const std::intptr_t value_bytes = bytes_between(first.value, second.value);
-    const std::intptr_t gradient_bytes = bytes_between(first.retained_gradient, second.retained_gradient);
+    const Distances to_next{bytes_between(first.value, second.value),
+                            bytes_between(first.retained_gradient, second.retained_gradient)};
     bool at_one_distance = !first.retained_gradient == !second.retained_gradient && !first.value == !second.value;
     std::intptr_t value = 0, gradient = 0;  // from the first step's
     std::int32_t time_step = first.time_step;
@@ -253,11 +265,10 @@ template <class T>
         at_one_distance &= bytes_between(first.value, node.value) == value &&
                            bytes_between(first.retained_gradient, node.retained_gradient) == gradient;
         time_step += next_time;
-        value += value_bytes;
-        gradient += gradient_bytes;
+        value += to_next.value_bytes;
+        gradient += to_next.gradient_bytes;
     }
-    if (!at_one_distance) return {true, {}};
-    return {true, ProbeSeries::Distances{value_bytes, gradient_bytes}};
+    return {true, at_one_distance ? std::optional(to_next) : std::nullopt};
 }
 
 /// The steps of a layer, of which `index` is the first node, all at once: of small steps, to find out for each what it
@@ -272,17 +283,17 @@ NodeIndex add_run(const Tape<T>& tape, NodeIndex index, StateEntries<T>& states,
     const NodeIndex end = index + static_cast<NodeIndex>(run.steps) * run.nodes;
     if (run.steps < 2 || run.nodes > most_states || end > tape.size()) return 0;
     const std::int32_t next_time = tape.node(index + run.nodes).time_step - first.time_step;
+    if (next_time == 0) return 0;
     std::array<AlikeSteps, most_states> steps;
     for (NodeIndex k = 0; k < run.nodes; ++k) {
         if (!states.begins(tape.node(index + k))) return 0;
         steps[k] = compare_steps(tape, index + k, run, next_time);
         const bool of_one_shape = tape.node(end - run.nodes + k).shape == tape.node(index + k).shape;
-        if (!steps[k].are_alike || !of_one_shape || next_time == 0) return 0;
+        if (!steps[k].are_alike || !of_one_shape) return 0;
     }
     for (NodeIndex state = index; state < index + run.nodes; ++state) {
         const std::size_t place = states.of(state, tape.node(state));
-        ProbeSeries& series = all.states[place];
-        series.distances = steps[state - index].distances;
+        StateSeries<T>& series = all.states[place];
         series.node.resize(run.steps);
         series.time_step.resize(run.steps);
         NodeIndex node = state;
@@ -291,6 +302,10 @@ NodeIndex add_run(const Tape<T>& tape, NodeIndex index, StateEntries<T>& states,
             series.node[k] = node;
             series.time_step[k] = time_step;
         }
+        if (const std::optional<Distances>& to_next = steps[state - index].distances)
+            add_arrays(series, tape.node(state), run.steps, *to_next);
+        else
+            for (const NodeIndex step : series.node) add_arrays(series, tape.node(step), 1, {});
         if (state != index) continue;
         const Intermediates<T> of_step = first.operation->intermediates(tape, first);
         if (of_step.size() == 0) continue;
@@ -321,9 +336,10 @@ AllSeries<T> all_series(const Tape<T>& tape) {
             }
         }
         const std::size_t place = states.of(index, node);
-        all.states[place].distances.reset();  // of a layer that goes on where it has stopped before
-        all.states[place].node.push_back(index);
-        all.states[place].time_step.push_back(node.time_step);
+        StateSeries<T>& series = all.states[place];
+        series.node.push_back(index);
+        series.time_step.push_back(node.time_step);
+        add_arrays(series, node, 1, {});
         if (node.operation) {
             const Intermediates<T> of_step = node.operation->intermediates(tape, node);
             if (of_step.size() > 0)
@@ -357,7 +373,7 @@ ProbeSeries find_series(const char* call, const Tape<T>& tape, std::string_view 
 
 template <class T>
 std::vector<ProbeSeries> find_cell(const char* call, const Tape<T>& tape, std::string_view name) {
-    const std::vector<ProbeSeries> all = all_series(tape).states;
+    const std::vector<StateSeries<T>> all = all_series(tape).states;
     std::vector<ProbeSeries> cell{find(call, "state", all, name)};
     for (const ProbeSeries& series : all)
         if (series.owner == cell.front().owner && series.run == cell.front().run && series.name != name)

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,13 +22,6 @@ struct ProbeSeries {
     std::size_t run = 0;  ///< of this cell on this tape
     std::vector<NodeIndex> node;
     std::vector<std::int32_t> time_step;
-
-    /// Of a layer's steps: from the value of one to that of the next, and from gradient to gradient (kept ones, all or
-    /// none), where that is the same throughout, and so is the shape.
-    struct Distances {
-        std::intptr_t value_bytes, gradient_bytes;
-    };
-    std::optional<Distances> distances;
 
     std::size_t steps() const noexcept { return node.size(); }
 };
@@ -117,9 +109,16 @@ struct GateSeries {
     BlockRuns<T> blocks;  ///< of the first; each further one begins `columns` behind the one before it
 };
 
+/// A state, and its arrays on the tape.
+template <class T>
+struct StateSeries : ProbeSeries {
+    BlockRuns<T> values;
+    BlockRuns<T> gradients;  ///< kept ones
+};
+
 template <class T>
 struct AllSeries {
-    std::vector<ProbeSeries> states;
+    std::vector<StateSeries<T>> states;
     std::vector<GateSeries<T>> gates;
 };
 
