@@ -193,6 +193,27 @@ void one_slab(const Size& s) {
         [](const Variable<float>& x) { return x; });
 }
 
+/// What the figures of a layer's step take: into new results, parameter by parameter, or into those that are there.
+template <class Layer>
+void looking(const std::string& cell, const Size& s) {
+    const Layer layer({.input_size = s.I, .hidden_size = s.H, .name = "layer"});
+    Tape<float> tape;
+    const auto output = layer(tape.constant(normal<float>({s.T, s.B, s.I}, 0, 1))).output;
+    tape.backward(mean(output * output));
+    const std::vector<Parameter<float>> parameters = layer.parameters();
+    inspect::GradientFlow<float> flow;
+    std::vector<inspect::WeightContributions> contributions;
+    print(
+        "gradient_flow of " + cell + ": new results, or kept ones " + to_string(s),
+        [&] { inspect::gradient_flow(tape); }, [&] { inspect::gradient_flow(tape, flow); });
+    print(
+        "weight_contributions of " + cell + ": one by one, or all " + to_string(s),
+        [&] {
+            for (const Parameter<float>& parameter : parameters) inspect::weight_contributions(tape, parameter);
+        },
+        [&] { inspect::weight_contributions(tape, parameters, contributions); });
+}
+
 void vector_maths() {
     constexpr std::size_t n = 2048;
     const Array<float> x = normal<float>({n}, 0, 1);
@@ -226,6 +247,11 @@ int main() {
     for (const auto& [rows, H] : {RowsAndUnits{16, 32}, {32, 64}, {16, 128}, {32, 128}, {64, 256}, {64, 512}})
         packed_rows(rows, H, gates * H);
     vector_maths();
+    for (const Size& size : {Size{50, 1, 8, 16}, {100, 1, 32, 32}}) {
+        looking<RNN<float>>("an RNN", size);
+        looking<LSTM<float>>("an LSTM", size);
+        looking<GRU<float>>("a GRU", size);
+    }
     for (const Size& size : sizes) kept_memory(size);
 #if defined(__linux__)
     huge_pages({1000, 16, 64, 128});
